@@ -4,6 +4,7 @@ Each source of an Application is rendered from its checkout as it is now, and ag
 parameters that Argo CD synced last, so that the difference between the two is exactly what it has still to sync.
 """
 
+import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -33,6 +34,9 @@ _APPLICATION: Final = ControllerKind("argoproj.io", "Application")
 _THIS_CLUSTER: Final = frozenset(
     {"https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local", "in-cluster"}
 )
+#: Revisions that follow the default branch.
+_NEWEST: Final = frozenset({"", "HEAD"})
+_SHORT_HASH: Final = re.compile(r"[0-9a-fA-F]{7,40}")
 
 
 def render_argocd(target: str, context: SourceContext) -> list[Rendered]:
@@ -163,7 +167,7 @@ class _Application:
                 behind = self._behind(source, last[index]) if commit is None else 0
             except SourceError:
                 # The checkout of another source is needed only if this one uses its files.
-                if index == number:
+                if index == number or _uses(sources[number], source):
                     raise
                 commit, behind = None, 0
             yield (last[index] if behind else commit), behind
@@ -173,20 +177,47 @@ class _Application:
         return self._checkouts.commits_behind(tree, commit) if commit and COMMIT.fullmatch(commit) else 0
 
     def _wanted_commit(self, source: Object, number: int) -> str | None:
-        """Returns the commit to which a source is pinned, or None if it follows a branch."""
+        """Returns the commit to which a source is pinned, or None if it follows a branch.
+
+        A name is looked up in the order of Argo CD: branch, tag, the beginning of a hash.
+        https://github.com/argoproj/argo-cd/blob/v3.1.0/util/git/client.go (lsRemote)
+
+        Raises:
+            SourceError: It is pinned to a commit that is not known.
+        """
         wanted = text_at(source, "targetRevision")
         if text_at(source, "chart") or COMMIT.fullmatch(wanted):
             return wanted
-        if VERSION_RANGE.search(wanted):
-            # Argo CD has looked up the newest tag.
-            status = at(self._body, "status", "sync")
-            revisions = at(status, "revisions")
-            found = revisions[number] if isinstance(revisions, list) and number < len(revisions) else None
-            revision = found or text_at(status, "revision")
-            if not isinstance(revision, str) or not COMMIT.fullmatch(revision):
-                raise SourceError(f"its revision {wanted} is a range of versions that Argo CD has not looked up yet")
-            return revision
-        return self._checkouts.tag(self._builder.tree(source), wanted) if wanted else None
+        tree = self._builder.tree(source)
+        # A folder that is no work tree has one revision: its files as they are.
+        if wanted in _NEWEST or tree.commit is None:
+            return None
+        if self._checkouts.has_branch(tree, wanted.removeprefix("refs/heads/")):
+            return None
+        is_range = VERSION_RANGE.search(wanted) is not None
+        found = None if is_range else self._checkouts.tag(tree, wanted.removeprefix("refs/tags/"))
+        if found is None and _SHORT_HASH.fullmatch(wanted):
+            found = self._checkouts.full_hash(tree, wanted)
+        found = found or self._looked_up(wanted, number)
+        if found is not None:
+            return found
+        if is_range:
+            raise SourceError(f"its revision {wanted} is a range of versions that Argo CD has not looked up yet")
+        raise SourceError(
+            f"its revision {wanted} is not in the checkout {tree.root}; "
+            f"`git -C {tree.root} fetch --tags` gets branches and tags"
+        )
+
+    def _looked_up(self, wanted: str, number: int) -> str | None:
+        """Returns the commit that Argo CD found for the revision of a source; None if it has not looked for it yet."""
+        status = at(self._body, "status", "sync")
+        sources = objects_at(status, "comparedTo", "sources") or [as_object(at(status, "comparedTo", "source"))]
+        if number >= len(sources) or text_at(sources[number], "targetRevision") != wanted:
+            return None
+        revisions = at(status, "revisions")
+        found = revisions[number] if isinstance(revisions, list) and number < len(revisions) else None
+        revision = found or text_at(status, "revision")
+        return revision if isinstance(revision, str) and COMMIT.fullmatch(revision) else None
 
     def _synced(self) -> Revision | None:
         """Returns the sources of the last complete sync, or None if there was none."""
@@ -220,6 +251,13 @@ class _Application:
                 else:
                     manifests.pop(key, None)
         return tuple(manifests.values())
+
+
+def _uses(source: Object, other: Object) -> bool:
+    """Returns whether a source uses the values files of another one."""
+    files = as_object(source.get("helm")).get("valueFiles")
+    prefix = f"${text_at(other, 'ref')}/"
+    return isinstance(files, list) and any(str(name).startswith(prefix) for name in files)
 
 
 def _recorded(entry: Object) -> Revision:

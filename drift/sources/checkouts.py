@@ -184,6 +184,19 @@ class Checkouts:
         """Returns the commit of a tag, or None if the work tree does not have it."""
         return self._git.commit(tree.root, f"refs/tags/{name}")
 
+    def full_hash(self, tree: WorkTree, prefix: str) -> str | None:
+        """Returns the commit whose hash begins with some hexadecimal digits, or None if there is none."""
+        return self._git.commit(tree.root, prefix)
+
+    def has_branch(self, tree: WorkTree, name: str) -> bool:
+        """Returns whether the work tree knows a branch: its own, or one of a remote."""
+        refs = self._git.text(tree.root, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes") or ""
+        # refs/heads/NAME and refs/remotes/REMOTE/NAME
+        return any(
+            ref.removeprefix("refs/heads/") == name or ref.split("/", 3)[1::2] == ["remotes", name]
+            for ref in refs.splitlines()
+        )
+
     @contextmanager
     def copy(
         self, tree: WorkTree, commit: str | None, prepare: Callable[[Path], None] | None = None, variant: str = ""

@@ -1,0 +1,141 @@
+"""A source of an Application that follows a branch is read as it is checked out, any other at its commit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.cli import main
+from tests.drift.sources.conftest import URL
+from tests.git import git
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {a: '%s'}\n"
+
+
+class Repository:
+    """A work tree on main, whose first commit is what Argo CD applied. Its newest one changes data.a."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        git(root, "init", "--quiet", "--initial-branch=main")
+        git(root, "remote", "add", "origin", URL)
+        self.pinned, self.newest = (self._commit(number) for number in (1, 2))
+
+    def _commit(self, number: int) -> str:
+        (self.root / "dir").mkdir(exist_ok=True)
+        (self.root / "dir/a.yaml").write_text(CONFIG % number)
+        git(self.root, "add", "dir")
+        git(self.root, "commit", "--quiet", "--message=change")
+        return git(self.root, "rev-parse", "HEAD")
+
+    def report(
+        self, *sources: dict[str, Any], compared: Any = None, live: str = "1", checkout: str = "."
+    ) -> tuple[int, list[Any], str]:
+        """Returns the status, the path and cause of each finding, and the messages of the sources.
+
+        Args:
+            sources: The sources of the Application.
+            compared: The sources that Argo CD compared last, which it found at the pinned commit; None if it did not.
+            live: data.a in the cluster.
+            checkout: The checkout to name.
+        """
+        destination = {"server": "https://kubernetes.default.svc", "namespace": "shop"}
+        revisions = [self.pinned] * len(sources)
+        ours: dict[str, Any]
+        recorded: dict[str, Any]
+        if len(sources) == 1:
+            ours, recorded = {"source": sources[0]}, {"source": sources[0], "revision": self.pinned}
+        else:
+            ours, recorded = {"sources": sources}, {"sources": sources, "revisions": revisions}
+        status: dict[str, Any] = {"history": [{"id": 0, "deployedAt": "2026-11-29T10:00:05Z", **recorded}]}
+        if compared is not None:
+            key = {"source": compared} if len(sources) == 1 else {"sources": compared}
+            status["sync"] = {"status": "Synced", "comparedTo": key, "revision": self.pinned}
+            if len(sources) > 1:
+                status["sync"] |= {"revision": "", "revisions": revisions}
+        application = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": "web", "namespace": "argocd"},
+            "spec": {"project": "default", "destination": destination, **ours},
+            "status": status,
+        }
+        (self.root / "live.yaml").write_text(f"{CONFIG % live}---\n{json.dumps(application)}\n")
+        flags = ("--live", "live.yaml", "--unmanaged", "off", "--output", "json=report.json")
+        code = main(["report", "--argocd", "argocd/web", "--checkout", checkout, *flags])
+        report = json.loads((self.root / "report.json").read_text())
+        found = [(one["path"], one["cause"]) for item in report["objects"] for one in item["findings"]]
+        return code, found, " ".join(source["message"] or "" for source in report["sources"])
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.chdir(tmp_path)
+    return Repository(tmp_path)
+
+
+def source(revision: str, **more: Any) -> dict[str, Any]:
+    return {"repoURL": URL, "path": "dir", "targetRevision": revision, **more}
+
+
+@pytest.mark.parametrize("form", ["v1", "refs/tags/v1", "team/v1", "SHORT", "UPPER", "FULL"])
+def test_a_pinned_source_is_read_at_its_commit(repository: Repository, form: str) -> None:
+    for tag in ("v1", "team/v1"):
+        git(repository.root, "tag", "--annotate", "--message=x", tag, repository.pinned)
+    short = repository.pinned[:8]
+    revision = {"SHORT": short, "UPPER": short.upper(), "FULL": repository.pinned}.get(form, form)
+
+    assert repository.report(source(revision))[:2] == (0, [])
+    assert repository.report(source(revision), live="2")[:2] == (1, [("data.a", "manual")])
+
+
+@pytest.mark.parametrize("revision", ["", "HEAD", "main", "refs/heads/main", "v2", "release/1.x", "abcdef1"])
+def test_a_source_that_follows_a_branch_is_read_as_it_is_checked_out(repository: Repository, revision: str) -> None:
+    # As in Argo CD, a branch comes before a tag and before the beginning of a hash.
+    git(repository.root, "tag", "v2", repository.pinned)
+    for branch in ("v2", "release/1.x", "abcdef1"):
+        git(repository.root, "update-ref", f"refs/remotes/origin/{branch}", repository.newest)
+    compared = source(revision)
+
+    assert repository.report(source(revision), compared=compared)[:2] == (1, [("data.a", "pending-sync")])
+    assert repository.report(source(revision), compared=compared, live="2")[:2] == (0, [])
+
+
+@pytest.mark.parametrize("revision", ["v1", "refs/tags/v1", "v1.*", "feature", "refs/heads/feature", "0123456"])
+def test_a_revision_that_the_checkout_lacks_is_read_as_argocd_found_it(repository: Repository, revision: str) -> None:
+    git(repository.root, "update-ref", "refs/remotes/origin/team/v1", repository.newest)
+
+    assert repository.report(source(revision), compared=source(revision))[:2] == (0, [])
+    assert repository.report(source(revision), compared=source(revision), live="2")[0] == 1
+
+
+@pytest.mark.parametrize("compared", [None, source("v0")])
+def test_a_revision_that_is_not_known_is_a_failure(repository: Repository, compared: Any) -> None:
+    code, found, message = repository.report(source("v1"), compared=compared, live="2")
+
+    assert (code, found) == (3, [])
+    assert "its revision v1 is not in the checkout" in message
+    assert f"git -C {repository.root} fetch --tags" in message
+    assert "has not looked up yet" in repository.report(source("v1.*"), compared=compared)[2]
+
+
+def test_values_of_a_revision_that_is_not_known_are_not_taken_from_the_work_tree(repository: Repository) -> None:
+    (repository.root / "dir/Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n")
+    chart = source("main", helm={"valueFiles": ["$values/values.yaml"]})
+
+    code, _, message = repository.report(chart, {"repoURL": URL, "targetRevision": "v9", "ref": "values"})
+
+    assert code == 3
+    assert "its revision v9 is not in the checkout" in message
+
+
+def test_a_folder_that_is_no_work_tree_is_read_as_it_is(
+    repository: Repository, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    unpacked = tmp_path_factory.mktemp("unpacked")
+    (unpacked / "dir").mkdir()
+    (unpacked / "dir/a.yaml").write_text(CONFIG % 1)
+    url = "https://git.example.com/acme/unpacked"
+
+    assert repository.report(source("v9", repoURL=url), checkout=f"{url}={unpacked}")[:2] == (0, [])
