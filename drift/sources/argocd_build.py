@@ -22,7 +22,7 @@ from drift.errors import DriftError, SourceError
 from drift.gitops.revisions import SHORT
 from drift.objects import Manifest, Object, as_object, objects_at, text_at, texts_at
 from drift.redaction import without_passwords
-from drift.sources.checkouts import Checkouts, Copy, WorkTree, path_inside
+from drift.sources.checkouts import Checkouts, Copy, WorkTree, check_complete, path_inside
 from drift.sources.controller_objects import CONFIG_MAP, MissingObjectError
 from drift.sources.helm import Installation, api_versions, read_chart, render_chart
 from drift.sources.kustomizations import CHART, has_kustomization
@@ -164,7 +164,8 @@ class ApplicationBuilder:
             elif kind == "kustomize":
                 rendered = self._kustomize(as_object(source.get("kustomize")), copy.root, folder, shown)
             else:
-                rendered = _read_directory(as_object(source.get("directory")), folder, shown, notes)
+                missing = copy.missing_in(folder)
+                rendered = _read_directory(as_object(source.get("directory")), folder, shown, notes, missing)
         except SourceError as error:
             raise copy.error(error) from None
         manifests = (replace(manifest, namespace=manifest.namespace or self._namespace) for manifest in rendered)
@@ -180,6 +181,7 @@ class ApplicationBuilder:
         source = revision.sources[index]
         options = as_object(source.get("helm"))
         original = copy.original / folder.relative_to(copy.root)
+        check_complete(copy.missing_in(folder))
         _add_dependencies(folder, original)
         chart = read_chart(folder)
         wanted = revision.commits[index]
@@ -209,7 +211,7 @@ class ApplicationBuilder:
     def _value_files(self, revision: Revision, index: int, own: Copy, folder: Path, copies: ExitStack) -> Iterator[str]:
         options = as_object(revision.sources[index].get("helm"))
         for name in options.get("valueFiles") or ():
-            root, path = own.root, str(name)
+            read, path = own, str(name)
             if path.startswith("$"):
                 reference, _, path = path[1:].partition("/")
                 referenced = next(
@@ -218,16 +220,17 @@ class ApplicationBuilder:
                 )
                 if referenced is None:
                     raise SourceError(f"the values file {name} names no source of the Application")
-                root = start = copies.enter_context(self._copy(revision, referenced)).root
-            else:
-                start = root if path.startswith("/") else folder
+                read = copies.enter_context(self._copy(revision, referenced))
+            start = folder if read is own and not path.startswith("/") else read.root
             if "://" in path or re.search(r"[*?\[{$]", path):
                 raise SourceError(f"the values file {name} is a URL or a pattern, which is not supported")
             file = Path(os.path.realpath(start / path.lstrip("/")))
-            if not file.is_relative_to(root):
+            if not file.is_relative_to(read.root):
                 raise SourceError(f"the values file {name} is outside the repository")
             if file.is_file():
                 yield str(file)
+            elif read.lacks(file):
+                raise read.error(SourceError(f"the values file {name} cannot be read"))
             elif options.get("ignoreMissingValueFiles") is not True:
                 raise SourceError(f"the values file {name} does not exist")
 
@@ -300,14 +303,33 @@ _SKIPPED_FILE: Final = re.compile(rb"^#\s*\+argocd:skip-file-rendering", re.MULT
 _GLOB: Final = {"*": ".*", "?": ".", "{": "(?:", "}": ")"}
 
 
-def _read_directory(options: Object, folder: Path, shown: str, notes: list[str]) -> tuple[Manifest, ...]:
-    """Returns the manifests of a directory, and adds a note for each file that Argo CD skips."""
+def _read_directory(
+    options: Object, folder: Path, shown: str, notes: list[str], missing: Sequence[str]
+) -> tuple[Manifest, ...]:
+    """Returns the manifests of a directory, and adds a note for each file that Argo CD skips.
+
+    Args:
+        options: ``spec.source.directory``.
+        folder: The directory.
+        shown: Its path for messages.
+        notes: Gets the notes.
+        missing: As `Copy.missing_in` returns it.
+    """
     include, exclude = (_glob(text_at(options, name)) for name in ("include", "exclude"))
+    recurse = options.get("recurse") is True
+
+    def is_chosen(name: str) -> bool:
+        return (include is None or include.fullmatch(name) is not None) and not (
+            exclude is not None and exclude.fullmatch(name)
+        )
+
+    check_complete(
+        name
+        for name in missing
+        if (recurse or "/" not in name) and (name.endswith("/") or (_MANIFEST_FILE.fullmatch(name) and is_chosen(name)))
+    )
     manifests: list[Manifest] = []
-    for name in _files_in(folder, recurse=options.get("recurse") is True):
-        is_chosen = include is None or include.fullmatch(name) is not None
-        if not is_chosen or (exclude is not None and exclude.fullmatch(name)):
-            continue
+    for name in filter(is_chosen, _files_in(folder, recurse=recurse)):
         if name.endswith(".jsonnet"):
             raise SourceError(f"{name} is jsonnet, which is not supported")
         try:

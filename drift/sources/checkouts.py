@@ -24,10 +24,13 @@ from drift.errors import SourceError, UsageError
 from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.redaction import without_passwords
 from drift.sources.git import MAX_DEPTH, Git, remove_links_out_of
+from drift.words import first_few
 
 #: Larger files are left out of copies. The API server accepts no object of this size.
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _BATCH: Final = 1000
+#: The number of missing files that a message names.
+_NAMED: Final = 3
 #: Files of Git that change when another commit is checked out, or when one is fetched.
 _STATE: Final = ("HEAD", "logs/HEAD", "FETCH_HEAD")
 
@@ -43,6 +46,9 @@ _HOSTS: Final = {
     "ssh.dev.azure.com": "dev.azure.com",
     "ssh.github.com": "github.com",
 }
+#: Modes of entries in a tree of Git.
+_SUBMODULE: Final = "160000"
+_LINK: Final = "120000"
 _LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/v1\n"
 
 
@@ -116,16 +122,40 @@ class Copy:
         root: Its top folder, which the caller may change.
         original: The top folder of what was copied.
         left_out: What the copy lacks, a sentence each.
+        missing: The files and submodules that it lacks, as relative paths. That of a submodule ends in a slash.
     """
 
     root: Path
     original: Path
     left_out: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+
+    def missing_in(self, folder: Path) -> list[str]:
+        """Returns what is missing in or below a folder of the copy, as paths relative to it."""
+        real = folder.resolve()
+        prefix = "" if real == self.root else f"{real.relative_to(self.root).as_posix()}/"
+        return [name.removeprefix(prefix) for name in self.missing if name.startswith(prefix)]
+
+    def lacks(self, file: Path) -> bool:
+        """Returns whether a file of the copy is missing, or in a submodule."""
+        name = file.relative_to(self.root).as_posix()
+        return any(name == one or (one.endswith("/") and name.startswith(one)) for one in self.missing)
 
     def error(self, error: SourceError) -> SourceError:
         """Returns an error of a build in the copy with the paths of the original, and with what the copy lacks."""
         left_out = "".join(f"; {sentence}" for sentence in self.left_out)
         return SourceError(f"{error}{left_out}".replace(str(self.root), str(self.original)))
+
+
+def check_complete(missing: Iterable[str]) -> None:
+    """Raises a SourceError if something is missing below the path of a source, which a build would not notice.
+
+    Args:
+        missing: What is missing of that which is read, as `Copy.missing_in` returns it.
+    """
+    names = [*missing]
+    if names:
+        raise SourceError(f"{first_few(names, _NAMED)} below its path cannot be read")
 
 
 class Checkouts:
@@ -233,7 +263,7 @@ class Checkouts:
         target = Path(tempfile.mkdtemp(dir=self._folder)).resolve()
         if commit is not None:
             return _copy_commit(self._git, tree.root, commit, target)
-        return _copy_files(tree.root, _files_of(self._git, tree), target)
+        return _copy_files(self._git, tree, target)
 
     @cached_property
     def _by_url(self) -> Mapping[tuple[str, str], WorkTree]:
@@ -306,12 +336,22 @@ def _files_of(git: Git, tree: WorkTree) -> Iterable[str]:
     )
 
 
-def _copy_files(root: Path, names: Iterable[str], target: Path) -> Copy:
-    names = list(names)
+def _outside_sparse_checkout(git: Git, tree: WorkTree) -> Mapping[str, str]:
+    """Returns the files that a sparse checkout leaves out: by name, their mode and blob."""
+    listed = git.text(tree.root, "ls-files", "-z", "-t", "--stage") if tree.commit is not None else ""
+    if listed is None:
+        raise git.error(SourceError(f"git cannot list the files of {tree.root}"))
+    entries = (entry.partition("\t") for entry in listed.split("\0") if entry.startswith("S "))
+    return {name: properties.removeprefix("S ") for properties, _, name in entries}
+
+
+def _copy_files(git: Git, tree: WorkTree, target: Path) -> Copy:
+    root, names, sparse = tree.root, list(_files_of(git, tree)), _outside_sparse_checkout(git, tree)
     if any(name.count("/") >= MAX_DEPTH for name in names):
         raise SourceError(f"{root}: its folders are nested deeper than {MAX_DEPTH} levels")
     links = {target / name: str((root / name).readlink()) for name in names if (root / name).is_symlink()}
     left_out = _LeftOut()
+    absent: list[str] = []
     for name in names:
         file, copy = root / name, target / name
         if copy in links or not links.keys().isdisjoint(copy.parents):
@@ -319,7 +359,9 @@ def _copy_files(root: Path, names: Iterable[str], target: Path) -> Copy:
         if file.is_dir():
             left_out.submodules.append(name)
         elif not file.is_file():
-            continue  # Deleted, or a pipe.
+            if name in sparse:
+                absent.append(name)
+            # Else deleted, or a pipe.
         elif file.stat().st_size > _MAX_BYTES:
             left_out.large.append(name)
         else:
@@ -328,7 +370,36 @@ def _copy_files(root: Path, names: Iterable[str], target: Path) -> Copy:
                 shutil.copyfile(file, copy)
             except OSError as error:
                 raise SourceError(f"{file}: cannot be read: {error.strerror}") from None
-    return Copy(target, root, (*_link(links, target, root), *left_out.sentences()))
+    links |= _write_sparse(git, root, {name: sparse[name] for name in absent}, target, left_out)
+    return Copy(target, root, (*_link(links, target, root), *left_out.sentences()), left_out.names())
+
+
+def _write_sparse(
+    git: Git, root: Path, absent: Mapping[str, str], target: Path, left_out: "_LeftOut"
+) -> Mapping[Path, str]:
+    """Writes files that a sparse checkout leaves out, and returns the links among them."""
+    if not absent:
+        return {}
+    try:
+        return _write_files(git, root, _with_sizes(git, root, absent), target, left_out)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "they are not valid"
+        raise SourceError(f"{root}: the files outside the sparse checkout cannot be written: {why}") from None
+
+
+def _with_sizes(git: Git, root: Path, entries: Mapping[str, str]) -> Iterator[tuple[str, str, str, int | None]]:
+    """Yields the name, mode, blob and size of files; None for the size if the clone lacks a blob."""
+    blobs = [properties.split()[1] for properties in entries.values()]
+    # A partial clone often lacks all of them, and Git ends at the first one.
+    listed = (git.run(root, "cat-file", "--batch-check", given="\n".join(blobs).encode()) or b"").split(b"\n")
+    sizes = {}
+    for line in listed:
+        fields = line.split()
+        if len(fields) == 3:  # noqa: PLR2004
+            sizes[fields[0].decode()] = int(fields[2])
+    for name, properties in entries.items():
+        mode, blob, _ = properties.split()
+        yield name, mode, blob, sizes.get(blob)
 
 
 # -- the files of a commit
@@ -354,18 +425,46 @@ def _copy_commit(git: Git, root: Path, commit: str, target: Path) -> Copy:
 def _write_commit(git: Git, root: Path, listed: str, target: Path) -> Copy:
     """Writes the files that ``git ls-tree`` lists."""
     left_out = _LeftOut()
-    blobs: list[tuple[Path, str, bool]] = []
+    entries: list[tuple[str, str, str, int | None]] = []
     for entry in listed.split("\0")[:-1] if listed else ():
         properties, _, name = entry.partition("\t")
+        mode, _, blob, size = properties.split()
+        entries.append((name, mode, blob, 0 if mode == _SUBMODULE else int(size)))
+    links = _write_files(git, root, entries, target, left_out)
+    return Copy(target, root, (*_link(links, target, None), *left_out.sentences()), left_out.names())
+
+
+def _write_files(
+    git: Git, root: Path, entries: Iterable[tuple[str, str, str, int | None]], target: Path, left_out: "_LeftOut"
+) -> dict[Path, str]:
+    """Writes files of Git into a copy.
+
+    Args:
+        git: Runs Git.
+        root: The work tree.
+        entries: The name, mode, blob and size of each; None for the size if the clone lacks the blob.
+        target: The copy.
+        left_out: Gets what is not written.
+
+    Returns:
+        The links among them, which are not written, and where they lead.
+
+    Raises:
+        ValueError: A name is not valid.
+        OSError: A file cannot be written.
+    """
+    blobs: list[tuple[Path, str, bool]] = []
+    for name, mode, blob, size in entries:
         if not _is_safe(name):
             raise ValueError
-        mode, _, blob, size = properties.split()
-        if mode == "160000":
+        if mode == _SUBMODULE:
             left_out.submodules.append(name)
-        elif int(size) > _MAX_BYTES:
+        elif size is None:
+            left_out.sparse.append(name)
+        elif size > _MAX_BYTES:
             left_out.large.append(name)
         else:
-            blobs.append((target / name, blob, mode == "120000"))
+            blobs.append((target / name, blob, mode == _LINK))
     # Git itself makes no tree in which a path is also a folder. Through such a link, others could be written elsewhere.
     # Some file systems ignore case.
     taken = {str(copy).casefold() for copy, _, _ in blobs}
@@ -380,7 +479,7 @@ def _write_commit(git: Git, root: Path, listed: str, target: Path) -> Copy:
         copy.write_bytes(content)
         if content.startswith(_LFS_POINTER):
             left_out.pointers.append(copy.relative_to(target).as_posix())
-    return Copy(target, root, (*_link(links, target, None), *left_out.sentences()))
+    return links
 
 
 def _contents(git: Git, root: Path, blobs: Sequence[str]) -> Iterator[bytes]:
@@ -429,16 +528,23 @@ def _link(links: Mapping[Path, str], target: Path, root: Path | None) -> Iterato
 class _LeftOut:
     def __init__(self) -> None:
         self.submodules: list[str] = []
+        self.sparse: list[str] = []
         self.large: list[str] = []
         self.pointers: list[str] = []
 
     def sentences(self) -> Iterator[str]:
         if self.submodules:
             yield _sentence(self.submodules, "is a submodule")
+        if self.sparse:
+            yield _sentence(self.sparse, "is outside the sparse checkout, and this partial clone does not have it")
         if self.large:
             yield _sentence(self.large, f"is larger than {_MAX_BYTES // 1024 // 1024} MiB")
         if self.pointers:
             yield _sentence(self.pointers, "is a pointer of Git LFS")
+
+    def names(self) -> tuple[str, ...]:
+        """Returns the files and submodules that are not in the copy, as in `Copy.missing`."""
+        return (*(f"{name}/" for name in self.submodules), *self.sparse, *self.large)
 
 
 def _sentence(names: Sequence[str], problem: str) -> str:

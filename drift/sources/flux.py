@@ -18,7 +18,7 @@ from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject, LiveSource
 from drift.model import SourceInfo, SourceKind
 from drift.objects import Manifest, Object, ObjectKey, as_object, at, objects_at, text_at
-from drift.sources.checkouts import Checkouts, Copy, WorkTree, path_inside
+from drift.sources.checkouts import Checkouts, Copy, WorkTree, check_complete, path_inside
 from drift.sources.controller_objects import (
     CONFIG_MAP,
     ControllerKind,
@@ -34,6 +34,7 @@ from drift.sources.controller_objects import (
 )
 from drift.sources.flux_build import Variables, build_path, finish, remove_ignored_files
 from drift.sources.helm_release import find_release, storage_state
+from drift.sources.kustomizations import has_kustomization
 from drift.sources.kustomize import read_built
 from drift.sources.model import ALL, Rendered, SourceContext
 
@@ -195,16 +196,20 @@ class _Kustomization:
         prepare = partial(remove_ignored_files, ignore=repository.ignore)
         try:
             with self._checkouts.copy(tree, commit, prepare, f"flux {repository.ignore}") as copy:
-                return self._build(tree, copy, commit, variables)
+                return self._build(repository, tree, copy, commit, variables)
         except SourceError as error:
             return error
 
     def _build(
-        self, tree: WorkTree, copy: Copy, commit: str | None, variables: Variables | None
+        self, repository: "_Repository", tree: WorkTree, copy: Copy, commit: str | None, variables: Variables | None
     ) -> tuple[Manifest, ...]:
         shown = tree.shown(self._path) if commit is None else f"{commit[:SHORT]}:{self._path}"
         try:
             built = build_path(copy.root, self._spec, variables, self._context.runner)
+            folder = copy.root / self._path
+            if not has_kustomization(folder):
+                # Flux lists all files below the path, so that none is missed by the build.
+                check_complete(name for name in copy.missing_in(folder) if repository.has(name))
             return read_built(built, shown, partial(finish, spec=self._spec, variables=variables))
         except SourceError as error:
             raise copy.error(error) from None
@@ -296,11 +301,17 @@ class _Repository:
         url: Its URL.
         ignore: The patterns of files that are not in its artifact, or None.
         pinned: The commit of its tag or other fixed revision; None if it follows a branch.
+        has_submodules: Whether its artifact contains them.
     """
 
     url: str
     ignore: str | None
     pinned: str | None
+    has_submodules: bool = False
+
+    def has(self, missing: str) -> bool:
+        """Returns whether its artifact has something that a copy lacks, and it may be a manifest."""
+        return self.has_submodules if missing.endswith("/") else missing.endswith((".yaml", ".yml"))
 
     @classmethod
     def read(cls, kustomization: LiveObject, context: SourceContext) -> "_Repository":
@@ -329,7 +340,8 @@ class _Repository:
             pinned = text_at(revision, "commit") or commit_of(text_at(body, "status", "artifact", "revision"))
             if not pinned:
                 raise SourceError(f"the commit of {kind} {name} is not known: it has no artifact")
-        return cls(url, ignore if isinstance(ignore, str) else None, pinned)
+        has_submodules = source.get("recurseSubmodules") is True
+        return cls(url, ignore if isinstance(ignore, str) else None, pinned, has_submodules)
 
 
 def _inventory(kustomization: Object) -> Iterator[ObjectKey]:
