@@ -20,6 +20,7 @@ import gzip
 import io
 import json
 import re
+import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from drift.documents.files import is_file, mode_of
 from drift.errors import UsageError
 from drift.objects import Json, Object, as_object
 from drift.redaction import Redacted, is_secret, redact_secret
@@ -160,24 +162,29 @@ def find_logs(paths: Sequence[str]) -> list[str]:
         paths: Files, with the files that the API server rotated out of them; folders, with all files in them; or ``-``.
 
     Raises:
-        UsageError: A path does not exist.
+        UsageError: A path does not exist, or may not be looked at.
     """
     found: dict[str, None] = {}
     for given in paths:
         path = Path(given)
         if given == "-":
             found["-"] = None
-        elif path.is_dir():
-            found.update(dict.fromkeys(sorted(str(file) for file in path.rglob("*") if file.is_file())))
-        elif path.exists():
+            continue
+        try:
+            mode = mode_of(path)
+        except OSError as error:
+            raise UsageError(f"--audit-log: {given} cannot be read: {error.strerror}") from None
+        if mode is None:
+            raise UsageError(f"--audit-log: {given} does not exist")
+        if stat.S_ISDIR(mode):
+            found.update(dict.fromkeys(sorted(str(file) for file in path.rglob("*") if is_file(file))))
+        else:
             rotated = (
                 file
                 for file in path.parent.glob(f"{path.stem.replace('[', '[[]')}-*")
                 if _ROTATION.fullmatch(file.name.removeprefix(path.stem).removesuffix(".gz").removesuffix(path.suffix))
             )
             found.update(dict.fromkeys([*sorted(map(str, rotated)), given]))
-        else:
-            raise UsageError(f"--audit-log: {given} does not exist")
     return list(found)
 
 

@@ -19,6 +19,7 @@ from drift.cli.choices import audit_options, chosen_settings, chosen_sources, sc
 from drift.cli.console import is_terminal, say, write_stdout
 from drift.config.reader import DEFAULT_FILE
 from drift.config.settings import Settings, SourceRequest
+from drift.documents.files import is_file
 from drift.errors import UsageError
 from drift.history.store import History, scope_of
 from drift.kube.api_server import ApiServer
@@ -254,7 +255,7 @@ def _audit_window(options: argparse.Namespace) -> AuditWindow | None:
     """Returns what names users from the audit events that the flags choose; None without any."""
     _check_webhook(options)
     for path in options.audit_log:
-        if not Path(path).is_file():
+        if not is_file(Path(path)):
             raise UsageError(f"--audit-log: {path} is not a file; drift watch follows files")
     if not options.audit_log and options.audit_webhook is None:
         if options.syncer:

@@ -41,11 +41,11 @@ def load_settings(file: str | None) -> Settings:
         ConfigError: The named file does not exist, or the file is invalid.
     """
     path = Path(file if file is not None else DEFAULT_FILE)
-    if file is None and not path.exists():
-        return Settings()
     try:
         text = read_file(path, named=file is not None)
     except FileNotFoundError:
+        if file is None:
+            return Settings()
         raise ConfigError(f"--config {path}: no such file") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None

@@ -21,6 +21,29 @@ _VIRTUAL_FILE_SYSTEMS: Final = ("/proc/", "/sys/")
 _CHUNK: Final = 1024 * 1024
 
 
+def is_file(path: Path) -> bool:
+    """Returns whether a path is a file; False if it may not be looked at, where `Path.is_file` raises an error."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Returns whether a path is a folder; False if it may not be looked at, where `Path.is_dir` raises an error."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def mode_of(path: Path) -> int | None:
+    """Returns the mode of a file or folder; None if it does not exist.
+
+    Raises:
+        OSError: It may not be looked at. Its ``strerror`` is for messages.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        # ValueError: a NUL in the name.
+        return None
+
+
 def document_files(path: Path, exclude: Sequence[FileGlob] = ()) -> list[Path]:
     """Returns the files below a folder, sorted. If the path is a file, returns only that, whatever its name.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from drift.documents.files import document_files, read_file
+from drift.documents.files import document_files, mode_of, read_file
 from drift.documents.parse import read_documents
 from drift.errors import DumpError, ManifestError, RequestError, UsageError
 from drift.kube.live import LiveObject, is_object, read_live
@@ -108,9 +108,9 @@ def _read_all(paths: Sequence[str]) -> Iterator[LiveObject]:
 
 
 def _files(path: Path) -> list[Path]:
-    if not path.exists():
-        raise UsageError(f"--live {path}: no such file or folder")
     try:
+        if mode_of(path) is None:
+            raise UsageError(f"--live {path}: no such file or folder")
         return document_files(path)
     except OSError as error:
         raise DumpError(f"--live {error.filename}: cannot be read: {error.strerror}") from None

@@ -17,9 +17,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 from urllib.parse import unquote
 
+from drift.documents.files import is_folder
 from drift.errors import SourceError, UsageError
 from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.redaction import without_passwords
@@ -263,7 +264,10 @@ class Checkouts:
         target = Path(tempfile.mkdtemp(dir=self._folder)).resolve()
         if commit is not None:
             return _copy_commit(self._git, tree.root, commit, target)
-        return _copy_files(self._git, tree, target)
+        try:
+            return _copy_files(self._git, tree, target)
+        except OSError as error:
+            raise SourceError(f"{error.filename or tree.root}: cannot be read: {error.strerror}") from None
 
     @cached_property
     def _by_url(self) -> Mapping[tuple[str, str], WorkTree]:
@@ -293,12 +297,12 @@ class Checkouts:
 def _split(argument: str) -> tuple[str | None, Path]:
     """Splits ``URL=PATH``."""
     url, equals, path = argument.rpartition("=")
-    return (url, Path(path)) if equals and url and not Path(argument).exists() else (None, Path(argument))
+    return (url, Path(path)) if equals and url and not os.path.exists(argument) else (None, Path(argument))  # noqa: PTH110
 
 
 def _work_tree(git: Git, path: Path) -> WorkTree | None:
     """Returns the work tree of a folder, the folder itself if it has none, or None if it does not exist."""
-    if not path.is_dir():
+    if not is_folder(path):
         return None
     root, commit = git.text(path, "rev-parse", "--show-toplevel"), git.commit(path, "HEAD")
     if not root or not commit:
@@ -330,10 +334,14 @@ def _files_of(git: Git, tree: WorkTree) -> Iterable[str]:
         return sorted({name for name in listed.split("\0") if name})
     return (
         Path(parent, name).relative_to(tree.root).as_posix()
-        for parent, folders, names in os.walk(tree.root)
+        for parent, folders, names in os.walk(tree.root, onerror=_fail)
         for name in [*names, *(folder for folder in folders if Path(parent, folder).is_symlink())]
         if ".git" not in Path(parent).relative_to(tree.root).parts
     )
+
+
+def _fail(error: OSError) -> NoReturn:
+    raise error
 
 
 def _outside_sparse_checkout(git: Git, tree: WorkTree) -> Mapping[str, str]:

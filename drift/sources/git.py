@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from drift.documents import Document
-from drift.documents.files import ENDINGS, files_below, is_excluded, is_left_out, read_file
+from drift.documents.files import ENDINGS, files_below, is_excluded, is_folder, is_left_out, read_file
 from drift.documents.parse import read_valid_documents
 from drift.errors import DriftError, ManifestError, SourceError, UsageError
 from drift.globs import FileGlob
@@ -154,7 +154,7 @@ def commits_of(paths: Iterable[str]) -> Mapping[str, str | None]:
 def work_tree_of(path: Path) -> Path | None:
     """Returns the top folder of the Git work tree that a path is in; None if it is in none."""
     full = path.resolve()
-    return next((folder for folder in (full, *full.parents) if (folder / ".git").exists()), None)
+    return next((folder for folder in (full, *full.parents) if os.path.exists(folder / ".git")), None)  # noqa: PTH110
 
 
 def origin_name(folder: Path) -> str | None:
@@ -273,7 +273,7 @@ def load_manifests_at(
 
 
 def _folder(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
+    return path if is_folder(path) else path.parent
 
 
 def _render_at(revision: str, path: RenderedPath, git: Git) -> Iterator[Manifest]:

@@ -6,6 +6,7 @@ differs between the two is not compared. https://helm.sh/docs/chart_template_gui
 
 import gzip
 import re
+import stat
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, cast
 
-from drift.documents.files import read_file
+from drift.documents.files import mode_of, read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError, UsageError
 from drift.kube.resources import Resources
@@ -180,7 +181,11 @@ def render_chart(
 
 def _needs_two_renderings(chart: Chart, installation: Installation) -> bool:
     for file in installation.values:
-        if not Path(file).is_file():
+        try:
+            mode = mode_of(Path(file))
+        except OSError as error:
+            raise UsageError(f"--values {file}: cannot be read: {error.strerror}") from None
+        if mode is None or not stat.S_ISREG(mode):
             raise UsageError(f"--values {file}: no such file")
     files = (Path(file).read_bytes() for file in installation.values)
     words = (word.encode() for word in (*installation.set_values, *installation.flags))

@@ -12,7 +12,7 @@ from posixpath import normpath
 from typing import Final
 
 from drift.documents import Document
-from drift.documents.files import ENDINGS, files_below, read_file
+from drift.documents.files import ENDINGS, files_below, is_file, is_folder, read_file
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
 from drift.model import SourceKind
@@ -54,7 +54,7 @@ def kind_of_path(path: str) -> SourceKind:
     folder = folder_of(path)
     if is_chart(folder):
         return SourceKind.HELM_CHART
-    if folder.is_dir() and has_kustomization(folder):
+    if is_folder(folder) and has_kustomization(folder):
         try:
             if not _is_list_only(path, files_below(folder), lambda name: read_file(folder / name)):
                 return SourceKind.KUSTOMIZE
@@ -67,17 +67,17 @@ def kind_of_path(path: str) -> SourceKind:
 def folder_of(path: str) -> Path:
     """Returns the folder of a kustomization or chart that is named by its file, else the path itself."""
     file = Path(path)
-    return file.parent if file.name in {*KUSTOMIZATIONS, CHART} and file.is_file() else file
+    return file.parent if file.name in {*KUSTOMIZATIONS, CHART} and is_file(file) else file
 
 
 def is_chart(path: Path) -> bool:
     """Returns whether a path is the folder or the archive of a chart."""
-    return (path / CHART).is_file() or (path.is_file() and path.name.endswith((".tgz", ".tar.gz")))
+    return is_file(path / CHART) or (is_file(path) and path.name.endswith((".tgz", ".tar.gz")))
 
 
 def has_kustomization(folder: Path) -> bool:
     """Returns whether a folder has a file with one of the names that kustomize looks for."""
-    return any((folder / name).is_file() for name in KUSTOMIZATIONS)
+    return any(is_file(folder / name) for name in KUSTOMIZATIONS)
 
 
 def named_paths(kustomization: Json) -> Iterator[str]:

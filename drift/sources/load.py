@@ -5,6 +5,7 @@ cannot be read is an error in the result; the others are read nevertheless.
 """
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from typing import Final
 import orjson
 
 from drift.documents import Document
-from drift.documents.files import files_below, is_excluded, read_file, read_stream
+from drift.documents.files import files_below, is_excluded, is_folder, mode_of, read_file, read_stream
 from drift.documents.parse import number_documents, read_valid_documents
 from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.flux_values import example_name, mask_encrypted
@@ -95,7 +96,7 @@ def _is_emptied(path: str, exclude: Sequence[FileGlob]) -> bool:
     """Whether a path has no manifests because some of its files are left out on purpose."""
     if path == "-" or not exclude:
         return False
-    if not Path(path).is_dir():
+    if not is_folder(Path(path)):
         return is_excluded(path, exclude)
     every, kept = (files_below(Path(path), globs, on_error=lambda _: None) for globs in ((), exclude))
     return len(kept) < len(every)
@@ -319,16 +320,29 @@ def _read_all(paths: Sequence[str], plain: PlainFiles, exclude: Sequence[FileGlo
     for path in dict.fromkeys(paths):
         if path == "-":
             yield _File(STDIN, _stdin(), is_named=True, path=path)
-        elif Path(path).is_dir():
+        elif _is_folder(path):
             yield from _read_folder(path, path, plain, exclude)
-        elif not Path(path).exists():
-            raise UsageError(f"{path}: no such file or folder")
         elif not is_excluded(path, exclude):
             file = Path(path)
             if stands_for_folder(file, _reader(file.parent)):
                 yield from _read_folder(str(file.parent), path, plain, exclude)
             else:
                 yield _File(path, _documents(file, plain, named=True), is_named=True, path=path)
+
+
+def _is_folder(path: str) -> bool:
+    """Returns whether a path is a folder, not a file.
+
+    Raises:
+        UsageError: It does not exist, or may not be looked at.
+    """
+    try:
+        mode = mode_of(Path(path))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    if mode is None:
+        raise UsageError(f"{path}: no such file or folder")
+    return stat.S_ISDIR(mode)
 
 
 def _each_once(files: Iterable[_File], other_paths: dict[str, list[str]]) -> Iterator[_File]:
