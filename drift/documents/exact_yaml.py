@@ -33,14 +33,17 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
 class _Frame:
     """A mapping or list under construction."""
 
-    __slots__ = ("anchor", "key", "merges", "nodes_before", "value")
+    __slots__ = ("anchor", "key", "merged", "merges", "nodes_before", "value")
 
     def __init__(self, value: dict[str, Json] | list[Json], anchor: str | None, nodes_before: int) -> None:
         self.value = value
         self.anchor = anchor
         self.nodes_before = nodes_before
         self.key: str | None = None
+        #: The merged mappings, for kustomize.
         self.merges: list[dict[str, Json]] = []
+        #: The keys that only a merged mapping has so far.
+        self.merged: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,13 @@ class _Anchor:
 
 
 class _MergeKey(str):
-    """An unquoted ``<<`` as a key."""
+    """A ``<<`` as a key, unquoted or with the tag ``!!merge``."""
 
     __slots__ = ()
 
 
 _MERGE_KEY: Final = _MergeKey("<<")
+_MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
 
 class YamlReader:
@@ -79,6 +83,7 @@ class YamlReader:
     def __init__(self, name: str, *, by_kustomize: bool = False) -> None:
         self.number = 0
         self._name = name
+        self._by_kustomize = by_kustomize
         self._read_plain = scalars.read_plain_of_kustomize if by_kustomize else scalars.read_plain
         self._next_event: Any = None
         self._lines_before = 0
@@ -182,11 +187,11 @@ class YamlReader:
 
     def _scalar(self, event: Any, stack: list[_Frame]) -> Json:
         is_plain, _ = event.implicit
-        if event.tag is None or event.tag == "!":
-            if not is_plain or event.tag == "!":
-                return event.value
-            if event.value == "<<" and stack and isinstance(stack[-1].value, dict) and stack[-1].key is None:
-                return _MERGE_KEY
+        is_key = bool(stack) and isinstance(stack[-1].value, dict) and stack[-1].key is None
+        if event.value == "<<" and is_key and (event.tag == _MERGE_TAG or (event.tag is None and is_plain)):
+            return _MERGE_KEY
+        if event.tag == "!" or (event.tag is None and not is_plain):
+            return event.value
         try:
             return self._read_plain(event.value) if event.tag is None else scalars.read_tagged(event.tag, event.value)
         except ValueError as error:
@@ -198,7 +203,7 @@ class YamlReader:
         elif frame.key is None:
             frame.key = value if isinstance(value, _MergeKey) else self._key(value, frame, event)
         elif isinstance(frame.key, _MergeKey):
-            frame.merges += self._merge_sources(value, event)
+            self._merge(frame, self._merge_sources(value, event))
             frame.key = None
         else:
             frame.value[frame.key] = value
@@ -209,7 +214,9 @@ class YamlReader:
             key = scalars.as_key(value)
         except ValueError as error:
             raise self._error(event, str(error)) from None
-        if key in frame.value:
+        if key in frame.merged:
+            frame.merged.remove(key)
+        elif key in frame.value:
             self._repeated_keys.append(self._line(event.start_mark))
         return key
 
@@ -219,10 +226,20 @@ class YamlReader:
             raise self._error(event, "a merge key takes a mapping or a list of mappings")
         return sources
 
+    def _merge(self, frame: _Frame, sources: list[dict[str, Json]]) -> None:
+        if self._by_kustomize:
+            frame.merges += sources
+        elif isinstance(frame.value, dict):
+            # go-yaml v2, with which kubectl reads, sets the keys where the merge stands: they override those before it,
+            # and those after it override them. Of several mappings in one list, the first wins.
+            for source in reversed(sources):
+                frame.merged |= source.keys() - frame.value.keys()
+                frame.value.update(source)
+
     @staticmethod
     def _close(frame: _Frame) -> Json:
         if isinstance(frame.value, dict):
-            # Keys of the mapping itself win, then those of the first merged mapping.
+            # For kustomize, keys of the mapping itself win, then those of the first merged mapping.
             for source in frame.merges:
                 for key, value in source.items():
                     frame.value.setdefault(key, value)

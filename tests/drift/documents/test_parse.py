@@ -61,11 +61,42 @@ def test_an_anchor_that_contains_itself_is_an_error() -> None:
     assert _error("a: &x [*x]\n").startswith("f.yaml:1:8: ")
 
 
-def test_a_merge_key_adds_missing_keys() -> None:
-    text = "base: &b {p: 1, q: 2}\nother: &o {q: 3, r: 4}\n"
+#: What kubectl 1.36 and kustomize 5 read for a mapping with merge keys.
+MERGES: dict[str, tuple[dict[str, int], dict[str, int]]] = {
+    "{<<: *b, p: 0}": ({"p": 0, "q": 2}, {"p": 0, "q": 2}),
+    "{p: 0, <<: *b}": ({"p": 1, "q": 2}, {"p": 0, "q": 2}),
+    "{p: 0, <<: *b, q: 5}": ({"p": 1, "q": 5}, {"p": 0, "q": 5}),
+    "{<<: [*b, *o], p: 0}": ({"p": 0, "q": 2, "r": 4}, {"p": 0, "q": 2, "r": 4}),
+    "{p: 0, <<: [*o, *b]}": ({"p": 1, "q": 3, "r": 4}, {"p": 0, "q": 3, "r": 4}),
+    "{q: 0, <<: {q: 7, <<: *b}}": ({"p": 1, "q": 2}, {"p": 1, "q": 0}),
+    "{!!merge <<: *b, p: 0}": ({"p": 0, "q": 2}, {"p": 0, "q": 2}),
+}
 
-    assert _values(text + "all: {<<: [*b, *o], p: 0}\n")[0]["all"] == {"p": 0, "q": 2, "r": 4}
-    assert _values(text + "all:\n  p: 0\n  <<: *o\n")[0]["all"] == {"p": 0, "q": 3, "r": 4}
+
+@pytest.mark.parametrize("text", MERGES)
+@pytest.mark.parametrize("by_kustomize", [False, True])
+def test_kubectl_merges_in_order_and_for_kustomize_the_keys_of_the_mapping_win(text: str, by_kustomize: bool) -> None:
+    anchors = "base: &b {p: 1, q: 2}\nother: &o {q: 3, r: 4}\n"
+
+    (document,) = read_documents(f"{anchors}all: {text}\n".encode(), "f.yaml", by_kustomize=by_kustomize)
+
+    value = document.value
+    assert isinstance(value, dict)
+    assert value["all"] == MERGES[text][by_kustomize]
+    assert document.repeated_keys == ()
+
+
+def test_of_two_merge_keys_the_last_wins() -> None:
+    text = "base: &b {p: 1, q: 2}\nother: &o {q: 3, r: 4}\nall: {<<: *b, <<: *o}\n"
+
+    assert _values(text)[0]["all"] == {"p": 1, "q": 3, "r": 4}
+
+
+def test_a_key_is_repeated_only_if_the_mapping_itself_has_it_twice() -> None:
+    (document,) = read_documents(b"b: &b {p: 1, q: 2}\nc:\n  p: 0\n  <<: *b\n  q: 3\n  p: 4\n  q: 5\n", "f.yaml")
+
+    assert document.value == {"b": {"p": 1, "q": 2}, "c": {"p": 4, "q": 5}}
+    assert document.repeated_keys == (6, 7)
 
 
 def test_a_quoted_merge_key_is_a_key() -> None:

@@ -83,9 +83,14 @@ def test_plain_scalars_are_read_as_kubectl_reads_them(kubectl: Path, texts: list
         "{a: 1, b: {c: 1}, b: {d: 2}}",
         "{<<: {a: 1, b: 1}, a: 2, a: 3}",
         "{a: &x {p: 1}, <<: *x, p: 2, p: 3}",
+        "{a: &x {p: 1}, p: 2, <<: *x}",
+        "{a: &x {p: 1}, b: &y {p: 2, q: 2}, p: 3, <<: [*x, *y]}",
+        "{a: &x {p: 1}, b: &y {p: 2, q: 2}, <<: *y, <<: *x}",
+        "{q: 0, <<: {q: 7, <<: {p: 1, q: 2}}}",
+        "{a: &x {p: 1}, p: 2, !!merge <<: *x}",
     ],
 )
-def test_the_last_of_repeated_keys_wins_as_for_kubectl(kubectl: Path, text: str) -> None:
+def test_the_last_of_repeated_and_merged_keys_wins_as_for_kubectl(kubectl: Path, text: str) -> None:
     assert _read(f"x: {text}\n") == _as_kubectl_reads(kubectl, f"{CONFIG_MAP[:-3]}x: {text}\n")
 
 
