@@ -104,10 +104,15 @@ class Deletions:
 
     def _direct(self, life: _Lifetime) -> Sequence[Write]:
         """Returns the deletions of an object, by its name or with its collection."""
-        name = life.place.name
+        name, of_collection = life.place.name, self._writes_to(life.place.collection)
         found = [
             *(write for write in self._writes_to(life.place) if write.verb == "delete"),
-            *(write for write in self._writes_to(life.place.collection) if write.names is None or name in write.names),
+            # The collection also has the creations of objects without a name.
+            *(
+                write
+                for write in of_collection
+                if write.verb == "deletecollection" and (write.names is None or name in write.names)
+            ),
         ]
         return _in_order(filter(life.ended_with, found))
 

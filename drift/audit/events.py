@@ -99,7 +99,7 @@ class AuditEvent(AuditedRequest):
         version: The version of the request.
         resource: The plural name of the kind.
         namespace: None for a cluster-scoped object.
-        name: None for a whole collection.
+        name: None for a whole collection, and for a creation with ``generateName`` whose response the log lacks.
         code: The HTTP status.
         request: The body of the request, with the values of Secrets redacted; None if the log does not have it.
         response: The body of the response, likewise.
@@ -484,7 +484,7 @@ def to_write(event: Object) -> AuditEvent | None:
         resource=resource,
         subresource=_text(reference.get("subresource")),
         namespace=None if is_namespace else _text(reference.get("namespace")),
-        name=_text(reference.get("name")),
+        name=_text(reference.get("name")) or (_created_name(event) if verb == "create" else None),
         # Few users and programs make most of the writes.
         user=intern(impersonated or user),
         impersonated_by=user if impersonated else None,
@@ -497,6 +497,11 @@ def to_write(event: Object) -> AuditEvent | None:
         request=_body(event.get("requestObject"), is_hidden=is_hidden),
         response=_body(event.get("responseObject"), is_hidden=is_hidden),
     )
+
+
+def _created_name(event: Object) -> str | None:
+    """Returns the name that the API server gave to an object with ``generateName``, which ``objectRef`` lacks."""
+    return _text(as_object(as_object(event.get("responseObject")).get("metadata")).get("name"))
 
 
 def _query(uri: Json) -> dict[str, list[str]]:

@@ -26,7 +26,7 @@ class Place:
         group: The API group, "" for the core group.
         resource: The plural name of the kind.
         namespace: None for a cluster-scoped object.
-        name: None for a whole collection.
+        name: None for a whole collection, and for an object whose name the log lacks.
     """
 
     group: str
@@ -36,7 +36,7 @@ class Place:
 
     @classmethod
     def of(cls, event: AuditEvent) -> "Place":
-        """Returns the object or the collection that an event is about."""
+        """Returns the object or the collection that an event is about; the collection if the object has no name."""
         name = None if event.verb == "deletecollection" else event.name
         return cls(event.group, event.resource, event.namespace, name)
 

@@ -177,6 +177,26 @@ def test_what_the_cluster_deletes_is_the_work_of_who_deleted_what_it_belonged_to
     assert (users(finding), finding.note) == (expected, note)
 
 
+@pytest.mark.parametrize("more", [{}, {"responseObject": config_map("web-x7k2p")}], ids=["no body", "body"])
+def test_a_creation_with_a_generated_name_is_no_deletion(more: dict[str, Any], deleted: Joined) -> None:
+    generated = event(10, JANE, "create", "configmaps/", **more)
+    removed = event(15, SAM, "deletecollection", "configmaps/")
+
+    assert users(deleted.finding(CREATED, generated)) == []
+    assert users(deleted.finding(CREATED, generated, OF_QUEUE, event(20, SAM, "delete", "configmaps/web"))) == [
+        (SAM, "exact")
+    ]
+    assert users(deleted.finding(CREATED, generated, removed)) == [(SAM, "exact")]
+
+
+def test_an_unmanaged_object_with_a_generated_name_has_its_creator(tmp_path: Path) -> None:
+    joined = Joined(tmp_path, [config_map("other")], [config_map("other"), config_map("web")])
+    created = event(10, JANE, "create", "configmaps/", responseObject=config_map("web"))
+    another = event(11, SAM, "create", "configmaps/", responseObject=config_map("web-x7k2p"))
+
+    assert users(joined.finding(created, another)) == [(JANE, "exact")]
+
+
 def test_a_log_is_read_again_only_for_what_the_garbage_collector_deleted(
     deleted: Joined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
