@@ -24,6 +24,8 @@ from typing import ClassVar, Final
 
 #: The number of problems with manifests that are listed; the others are counted.
 MAX_PROBLEMS: Final = 20
+#: Temporary failures: the API server, or a proxy in front of it, is overloaded, starting or restarting.
+TEMPORARY: Final = frozenset({429, 500, 502, 503, 504})
 #: `RequestError.reason` of a response that does not come from an API server.
 MALFORMED: Final = "Malformed"
 #: `RequestError.reason` of a response that is too large to be read.
@@ -123,6 +125,11 @@ class RequestError(ScanError):
         self.status = status
         self.reason = reason
         self.continue_token = continue_token
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same request may succeed later: there was no response, or the server could not serve it."""
+        return self.status == 0 or self.status in TEMPORARY
 
     @property
     def is_refused(self) -> bool:

@@ -59,7 +59,12 @@ class ApiServer:
         return self._requests.count
 
     def schema(self, resource: Resource) -> dict[str, Any] | None:
-        """Returns the OpenAPI v3 document of the resource's group and version, or None if there is none."""
+        """Returns the OpenAPI v3 document of the resource's group and version, or None if there is none.
+
+        Raises:
+            ConnectError: No usable response.
+            RequestError: The server did not return it this time.
+        """
         return self._schemas.document(resource)
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
@@ -126,7 +131,7 @@ class ApiServer:
         return Watch(self._requests, scope, resource_version, seconds=seconds, idle_seconds=idle_seconds)
 
     def discover_again(self) -> bool:
-        """Asks again which kinds and schemas the server has.
+        """Asks again which kinds and schemas the server has. Keeps those that are known if this fails.
 
         Returns:
             Whether anything changed.
@@ -137,6 +142,6 @@ class ApiServer:
         """
         resources = discover(self._requests)
         schemas = SchemaSource(self._requests)
-        unchanged = resources == self.resources and schemas.addresses == self._schemas.addresses
+        unchanged = schemas.addresses == self._schemas.index and resources == self.resources
         self.resources, self._schemas = resources, schemas
         return not unchanged

@@ -85,7 +85,10 @@ class LiveSource(Protocol):
         """Requests sent so far; None for a dump."""
 
     def schema(self, resource: Resource) -> Mapping[str, Any] | None:
-        """Returns the OpenAPI v3 document of a resource, or None if there is none."""
+        """Returns the OpenAPI v3 document of a resource, or None if there is none.
+
+        Raises RequestError if there may be one.
+        """
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
         """Returns one object, or None if it does not exist. Raises RequestError."""

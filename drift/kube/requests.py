@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import orjson
 import urllib3
 
-from drift.errors import MALFORMED, TOO_LARGE, ConnectError, DriftError, RequestError, ScanError, malformed
+from drift.errors import MALFORMED, TEMPORARY, TOO_LARGE, ConnectError, DriftError, RequestError, ScanError, malformed
 from drift.kube.connection import Connection
 from drift.kube.http_get import (
     FailureReason,
@@ -37,10 +37,8 @@ from drift.objects import Object
 _JSON: Final = "application/json"
 #: Maximum number of JSON values in a response. A value of three bytes can take a hundred once it is parsed.
 _MAX_VALUES: Final = 4_000_000
-#: Temporary failures: the API server, or a proxy in front of it, is overloaded, starting or restarting.
-_TEMPORARY: Final = frozenset({429, 500, 502, 503, 504})
 #: The first retry is immediate, because most failures are a single bad connection.
-_BACKOFF: Final = urllib3.Retry(backoff_factor=0.2, backoff_jitter=0.2, backoff_max=10, status_forcelist=_TEMPORARY)
+_BACKOFF: Final = urllib3.Retry(backoff_factor=0.2, backoff_jitter=0.2, backoff_max=10, status_forcelist=TEMPORARY)
 _MAX_RETRIES: Final = 5
 _MAX_RETRIES_BY_REASON: Final = {
     FailureReason.UNREACHABLE: _MAX_RETRIES,
@@ -168,7 +166,7 @@ class Requests:
                 notify=self._notify,
             )
         except RequestError as error:
-            self._last_failed = error.status == 0 or error.status in _TEMPORARY
+            self._last_failed = error.is_temporary
             self._unanswered = self._unanswered + 1 if error.status == 0 else 0
             if self._unanswered >= _MAX_UNANSWERED:
                 raise ConnectError(

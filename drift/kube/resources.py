@@ -245,10 +245,11 @@ class SchemaSource:
         self._requests = requests
 
     def document(self, resource: Resource) -> dict[str, Any] | None:
-        """Returns the document that describes a resource, or None if the server has none or does not return it.
+        """Returns the document that describes a resource, or None if the server has none that this account can use.
 
         Raises:
             ConnectError: The server is gone.
+            RequestError: The server may have one, but did not return it this time.
         """
         address = self.addresses.get(resource.root.removeprefix("/"))
         if address is None:
@@ -257,9 +258,22 @@ class SchemaSource:
         cached = None if file is None else _read(file)
         return self._fetch(address, file) if cached is None else cached
 
-    @cached_property
+    @property
     def addresses(self) -> dict[str, str]:
         """The URL of each document by group and version. A document that changes gets another URL.
+
+        Raises:
+            ConnectError: The server is gone.
+            RequestError: The server did not return them this time.
+        """
+        if isinstance(self.index, RequestError):
+            # The same exception is raised many times. Without this, it would collect a traceback each time.
+            raise self.index.with_traceback(None)
+        return self.index
+
+    @cached_property
+    def index(self) -> dict[str, str] | RequestError:
+        """The `addresses`, or why the server did not return them.
 
         Raises:
             ConnectError: The server is gone.
@@ -269,7 +283,9 @@ class SchemaSource:
             addresses = {path: str(entry["serverRelativeURL"]) for path, entry in paths.items()}
             # Another prefix could lead to another host, with the credentials.
             return {path: address for path, address in addresses.items() if address.startswith(f"{_INDEX}/")}
-        except (RequestError, AttributeError, KeyError, TypeError):
+        except RequestError as error:
+            return error if error.is_temporary else {}
+        except (AttributeError, KeyError, TypeError):
             return {}
 
     def _fetch(self, address: str, file: Path | None) -> dict[str, Any] | None:
@@ -278,7 +294,11 @@ class SchemaSource:
         try:
             body = self._requests.get_bytes(parts.path, parameters)
             document = orjson.loads(body)
-        except (RequestError, orjson.JSONDecodeError):
+        except RequestError as error:
+            if error.is_temporary:
+                raise
+            return None
+        except orjson.JSONDecodeError:
             return None
         if not isinstance(document, dict):
             return None

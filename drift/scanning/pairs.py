@@ -8,6 +8,7 @@ from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.ownership import NO_BASE_NOTE
 from drift.compare.proof import InSyncProof
 from drift.compare.show import steps
+from drift.errors import RequestError
 from drift.gitops.flux_values import has_variables, is_applied_by_flux
 from drift.gitops.managers import Managers
 from drift.gitops.opt_outs import IgnoreDifferences, apply_ignore_differences, apply_opt_outs
@@ -108,6 +109,11 @@ class PairComparer:
         if cached is not None:
             return PairResult(cached)
         try:
+            self.types.type(pair.resource)
+        except RequestError as error:
+            reason = f"the schema of {pair.resource.api_version} could not be read: {error}"
+            return PairResult(pair.report(Status.UNCHECKED, reason))
+        try:
             return self._new_result(self._without_secret_values(pair), reserved)
         except RecursionError:
             # One malicious object must not stop the whole scan.
@@ -116,8 +122,7 @@ class PairComparer:
     def _new_result(self, pair: Pair, reserved: ReservedMetadata) -> PairResult:
         if not self.options.explain and self._is_obviously_in_sync(pair, reserved):
             report = pair.report(Status.IN_SYNC)
-            if self.cache is not None:
-                self.cache.keep(pair.manifest, pair.live, report)
+            self._keep(pair, report)
             return PairResult(report, has_managed_fields=True)
         comparison = self._comparison(pair, reserved)
         findings = self._findings(pair, comparison)
@@ -134,8 +139,8 @@ class PairComparer:
             report = replace(report, uid=live.uid, resource_version=live.resource_version, generation=live.generation)
         depends_on_last_sync = comparison.differences or comparison.assumes_admission
         # Reports of other objects also depend on the last sync and on autoscalers, which can change.
-        if self.cache is not None and not (depends_on_last_sync or comparison.lacks_owners):
-            self.cache.keep(pair.manifest, pair.live, report)
+        if not (depends_on_last_sync or comparison.lacks_owners):
+            self._keep(pair, report)
         without_base = (
             actor.manager
             for difference in comparison.differences
@@ -144,6 +149,10 @@ class PairComparer:
         )
         differs_in_variables = any(finding.note == _VARIABLE_NOTE for finding in findings)
         return PairResult(report, not comparison.lacks_owners, tuple(without_base), differs_in_variables)
+
+    def _keep(self, pair: Pair, report: ObjectReport) -> None:
+        if self.cache is not None and self.types.is_from_source(pair.resource):
+            self.cache.keep(pair.manifest, pair.live, report)
 
     def _without_secret_values(self, pair: Pair) -> Pair:
         """Returns a pair in which the values that Flux took from Secrets are redacted in the live object, too."""

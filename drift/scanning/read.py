@@ -147,15 +147,18 @@ class Types:
         manifests: The desired objects. With a dump, CRDs among them give the types of custom resources.
 
     Attributes:
-        notes: One sentence for each schema that is missing or too old.
+        notes: One sentence for each schema that is missing or too old, or that another one stands in for.
+        errors: One sentence for each other schema that could not be read.
     """
 
     def __init__(self, source: LiveSource, manifests: Iterable[Object]) -> None:
         self._source = source
         self._documents: dict[str, SchemaDocument | None] = {}
         self._types: dict[Resource, Type] = {}
+        self._unread: dict[str, RequestError] = {}
         self._crds = self._read_crds(manifests)
         self.notes: list[str] = []
+        self.errors: list[str] = []
         if source.info is not None and _minor(source.info.version) > _minor(schema_version()):
             self.notes.append(
                 f"the server runs Kubernetes {source.info.version}, newer than {schema_version()}, the newest version "
@@ -167,17 +170,25 @@ class Types:
 
         Raises:
             ConnectError: The API server can no longer be reached.
+            RequestError: The schema could not be read, and no other one can stand in for it.
         """
         found = self._types.get(resource)
         if found is None:
             found = self._types[resource] = self._find_type(resource)
         return found
 
+    def is_from_source(self, resource: Resource) -> bool:
+        """Returns whether the type is what a later scan finds, too: the schema of the kind could be read."""
+        return resource.root not in self._unread
+
     def _find_type(self, resource: Resource) -> Type:
         if resource.root not in self._documents:
             self._documents[resource.root] = self._document(resource)
         document = self._documents[resource.root]
         described = document and document.kind(resource.group, resource.version, resource.kind)
+        if described is None and resource.root in self._unread:
+            # Guessing how its lists are merged would find drift that is none.
+            raise self._unread[resource.root].with_traceback(None)
         return described or self._custom_type(resource) or self._newest_shipped(resource) or UNKNOWN
 
     def _newest_shipped(self, resource: Resource) -> Type | None:
@@ -185,20 +196,25 @@ class Types:
         return built_in_types().newest_kind(resource.group, resource.kind) if self._source.info is None else None
 
     def _document(self, resource: Resource) -> SchemaDocument | None:
-        document = self._source.schema(resource)
+        why = f"the server has no schema for {resource.api_version}"
+        try:
+            document = self._source.schema(resource)
+        except RequestError as error:
+            document = None
+            self._unread[resource.root] = error
+            why = f"the schema of {resource.api_version} could not be read: {error}"
         if document is not None:
             return SchemaDocument(document)
         shipped = built_in_types()
         if self._source.info is None:
             return shipped
         if shipped.kind(resource.group, resource.version, resource.kind) is not None:
-            self.notes.append(
-                f"the server has no schema for {resource.api_version}; using that of Kubernetes {schema_version()}"
-            )
+            self.notes.append(f"{why}; using that of Kubernetes {schema_version()}")
             return shipped
-        self.notes.append(
-            f"the server has no schema for {resource.api_version}, so each of its lists is compared as one value"
-        )
+        if resource.root in self._unread:
+            self.errors.append(why)
+        else:
+            self.notes.append(f"{why}, so each of its lists is compared as one value")
         return None
 
     def _custom_type(self, resource: Resource) -> Type | None:

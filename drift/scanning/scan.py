@@ -175,7 +175,7 @@ class _Scan:
             cluster=self._source.info,
             manifests=info,
             objects=tuple(sorted([*results.reports, *missing, *unmanaged], key=report_order)),
-            errors=(*results.errors, *self._others.errors, *self._search.errors),
+            errors=(*results.errors, *self._types.errors, *self._others.errors, *self._search.errors),
             unread=self._plan.repeats,
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,

@@ -92,6 +92,8 @@ class WatchedCluster:
         self._emit = emit
         self._stores: dict[ListScope, _Store] = {}
         self._schemas: dict[str, Mapping[str, Any] | None] = {}
+        #: The schemas that could not be read, with when and why.
+        self._unread_schemas: dict[str, tuple[float, RequestError]] = {}
         self._namespaces: frozenset[str] = frozenset()
         self._scan = 0
         self._list_deadline = 0.0
@@ -120,10 +122,24 @@ class WatchedCluster:
         return
 
     def schema(self, resource: Resource) -> Mapping[str, Any] | None:
-        """Returns the OpenAPI v3 document of a resource, from a cache until discovery changes."""
-        if resource.root not in self._schemas:
-            self._schemas[resource.root] = self._server.schema(resource)
-        return self._schemas[resource.root]
+        """Returns the OpenAPI v3 document of a resource, from a cache until discovery changes.
+
+        Raises:
+            RequestError: It could not be read. It is not requested again for a while.
+        """
+        root = resource.root
+        # Discovery may replace the cache meanwhile.
+        schemas, unread = self._schemas, self._unread_schemas
+        if root not in schemas:
+            failed_at, error = unread.get(root, (0.0, None))
+            if error is not None and monotonic() - failed_at < self._timing.discovery_interval:
+                raise error.with_traceback(None)
+            try:
+                schemas[root] = self._server.schema(resource)
+            except RequestError as failure:
+                unread[root] = (monotonic(), failure)
+                raise
+        return schemas[root]
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> LiveObject | None:
         """Returns one object, or None if it does not exist.
@@ -220,7 +236,7 @@ class WatchedCluster:
         """
         changed = self._server.discover_again()
         if changed:
-            self._schemas = {}
+            self._schemas, self._unread_schemas = {}, {}
         return changed
 
     def stop(self) -> None:

@@ -228,15 +228,25 @@ def test_a_404_page_of_another_server_does_not_mean_missing(proxied: tuple[Appli
     assert scanned.document["summary"]["objects"]["missing"] == 0
 
 
-def test_the_shipped_schemas_are_used_if_the_server_has_none(proxied: tuple[Application, Proxy]) -> None:
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (body(b'{"paths": {"api/v1": 3}}'), "the server has no schema for v1"),
+        (status(503), "the schema of v1 could not be read"),
+    ],
+    ids=["none", "503"],
+)
+def test_the_shipped_schemas_are_used_without_those_of_the_server(
+    proxied: tuple[Application, Proxy], fault: Fault, said: str
+) -> None:
     application, running = proxied
-    running.on("^/openapi", body(b'{"paths": {"api/v1": 3}}'), times=FOREVER)
+    running.on("^/openapi", fault, times=FOREVER)
 
     scanned = application.report(*LONG, kubeconfig=running.kubeconfig(application.scratch))
 
     assert scanned.status == 1
     assert drift_of(scanned.document) == DRIFT
-    assert any("has no schema for v1" in note for note in scanned.document["notes"])
+    assert any(said in note for note in scanned.document["notes"])
 
 
 def test_faults_with_tls_end_in_the_same_clear_errors(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from drift.errors import ConnectError
+from drift.errors import ConnectError, RequestError
+from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import RESPONSE_BYTES
 from drift.kube.resources import Resource, Resources, SchemaSource
 from drift.schema.types import built_in_kinds
-from tests.drift.kube.hostile_server import hostile, requests, send
+from tests.drift.kube.hostile_server import hostile, kubeconfig, requests, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,6 +120,40 @@ def test_a_schema_url_on_the_server_is_requested() -> None:
     assert recorded.paths == ["/openapi/v3/apis/example.com/v1 {'a': 'b'}"]
 
 
+class FailingRequests(RecordedRequests):
+    """Fails the request for the index, or for a schema."""
+
+    def __init__(self, error: RequestError, *, fails_index: bool) -> None:
+        super().__init__("/openapi/v3/apis/example.com/v1")
+        self._error = error
+        self._fails_index = fails_index
+
+    def get(self, path: str) -> dict[str, Any]:
+        if self._fails_index:
+            raise self._error
+        return super().get(path)
+
+    def get_bytes(self, path: str, parameters: "Mapping[str, str]") -> bytes:
+        del path, parameters
+        raise self._error
+
+
+@pytest.mark.parametrize("fails_index", [True, False])
+@pytest.mark.parametrize(("status", "is_failure"), [(0, True), (429, True), (503, True), (404, False), (403, False)])
+def test_a_request_that_failed_does_not_mean_that_there_is_no_schema(
+    status: int, is_failure: bool, fails_index: bool
+) -> None:
+    failing = FailingRequests(RequestError("GET: failed", status=status, reason="A"), fails_index=fails_index)
+    schemas = SchemaSource(cast("Requests", failing))
+
+    if is_failure:
+        for _ in range(2):
+            with pytest.raises(RequestError, match="GET: failed"):
+                schemas.document(ROUTE)
+    else:
+        assert schemas.document(ROUTE) is None
+
+
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset())
 SCHEMA: dict[str, Any] = {"components": {"schemas": {}}}
 
@@ -126,6 +161,39 @@ SCHEMA: dict[str, Any] = {"components": {"schemas": {}}}
 def _schemas(handler: BaseHTTPRequestHandler) -> None:
     index = {"paths": {"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1?hash=1"}}}
     send(handler, 200, json.dumps(index if handler.path == "/openapi/v3" else SCHEMA).encode())
+
+
+def test_a_discovery_without_the_index_of_schemas_fails_and_keeps_the_schemas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drift.kube.requests.time.sleep", lambda _: None)
+    statuses = {"/openapi/v3": 200}
+    kind = {"resource": "configmaps", "responseKind": {"kind": "ConfigMap"}, "scope": "Namespaced"}
+    groups = {"/api": [{"metadata": {}, "versions": [{"version": "v1", "resources": [kind]}]}], "/apis": []}
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == "/version":
+            send(handler, 200, b'{"gitVersion": "v1.36.3"}')
+        elif handler.path in groups:
+            send(handler, 200, json.dumps({"kind": "APIGroupDiscoveryList", "items": groups[handler.path]}).encode())
+        elif handler.path in statuses and statuses[handler.path] != 200:
+            send(handler, statuses[handler.path])
+        else:
+            _schemas(handler)
+
+    with hostile(answer) as url:
+        server = ApiServer(connect(kubeconfig(tmp_path, server=url), None))
+        (resource,) = server.resources.all()
+        assert server.schema(resource) == SCHEMA
+        assert not server.discover_again()
+
+        statuses["/openapi/v3"] = 503
+        with pytest.raises(RequestError, match="GET /openapi/v3"):
+            server.discover_again()
+        assert server.schema(resource) == SCHEMA
+
+        statuses["/openapi/v3"] = 200
+        assert not server.discover_again()
 
 
 def _fifo(file: Path) -> None:

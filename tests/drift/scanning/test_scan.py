@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from drift.errors import ConnectError
+from drift.errors import ConnectError, RequestError
 from drift.kube.resources import Resource, Resources
-from drift.model import Status, Verdict
-from tests.drift.scanning.memory import VERBS, Memory, body, scan, statuses
+from drift.model import Status, Unmanaged, Verdict
+from drift.scanning import ComparisonCache, Options, scan_manifests
+from tests.drift.scanning.memory import CONFIG_MAP, INFO, VERBS, Memory, body, manifests, scan, statuses
 
 
 def test_objects_are_reported_in_the_order_of_their_keys() -> None:
@@ -87,6 +88,49 @@ def test_every_manifest_is_reported_if_the_server_vanishes_during_a_comparison()
 
     assert statuses(report) == [(key, "unchecked") for key in ("ConfigMap n/a", "ConfigMap n/b", "Service n/c")]
     assert source.asked == ["get configmaps n/a"]
+
+
+WIDGET = Resource("example.com", "v1", "Widget", "widgets", namespaced=True, verbs=VERBS)
+
+
+class ServerWithoutSchemas(Memory):
+    """Has custom resources, and does not return its schemas while it fails."""
+
+    def __init__(self, *bodies: dict[str, Any]) -> None:
+        super().__init__(*bodies)
+        self.resources = Resources([CONFIG_MAP, WIDGET])
+        self.fails = True
+
+    def schema(self, resource: Resource) -> None:
+        if self.fails:
+            raise RequestError(f"GET {resource.root}: 503", status=503, reason="ServiceUnavailable")
+
+
+def test_custom_resources_are_unchecked_while_their_schema_cannot_be_read() -> None:
+    widget = {**body("a", kind="Widget"), "apiVersion": "example.com/v1"}
+    source = ServerWithoutSchemas({**widget, "spec": {"a": 1}})
+
+    failed = scan(source, widget)
+    source.fails = False
+
+    why = "the schema of example.com/v1 could not be read: GET /apis/example.com/v1: 503"
+    assert statuses(failed) == [("Widget.example.com n/a", "unchecked")]
+    assert (failed.objects[0].reason, failed.errors, failed.verdict) == (why, (why,), Verdict.INCOMPLETE)
+    assert statuses(scan(source, widget)) == [("Widget.example.com n/a", "drifted")]
+
+
+def test_the_shipped_schema_stands_in_for_one_that_cannot_be_read() -> None:
+    live = body("a", data={"k": "live"})
+    source, git, cache = ServerWithoutSchemas(live), manifests(live), ComparisonCache()
+
+    report = scan_manifests(git, source, info=INFO, options=Options(unmanaged=Unmanaged.OFF), cache=cache)
+
+    assert statuses(report) == [("ConfigMap n/a", "in-sync")]
+    assert any("the schema of v1 could not be read: GET /api/v1: 503; using" in note for note in report.notes)
+    # A later scan compares with the schema of the server.
+    found = source.get(CONFIG_MAP, "n", "a")
+    assert found is not None
+    assert cache.find(git[0], found) is None
 
 
 def test_an_error_after_the_last_object_still_makes_the_scan_incomplete() -> None:

@@ -1,10 +1,11 @@
 """Which list requests the reads of a scan cause, with a fake server."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from drift.errors import RequestError
 from drift.kube.list_watch import Event, Listing, ListScope
 from drift.kube.live import read_live
 from drift.kube.resources import Resource
@@ -34,6 +35,14 @@ class Server:
 
     def __init__(self) -> None:
         self.listed: list[str] = []
+        self.schemas: list[dict[str, Any] | RequestError | None] = []
+
+    def schema(self, resource: Resource) -> dict[str, Any] | None:
+        del resource
+        found = self.schemas.pop(0)
+        if isinstance(found, RequestError):
+            raise found
+        return found
 
     def list_scope(self, place: ListScope, *, at_most: int | None = None) -> Listing:
         del at_most
@@ -82,3 +91,29 @@ def test_a_namespace_is_listed_once(cluster: WatchedCluster, server: Server) -> 
         assert cluster.get(CONFIG_MAPS, "n1", "b") is None
 
     assert server.listed == ["configmaps in n1"]
+
+
+UNAVAILABLE = RequestError("GET /openapi/v3: 503", status=503, reason="ServiceUnavailable")
+
+
+@pytest.mark.parametrize("found", [{"components": {}}, None])
+def test_a_schema_that_could_not_be_read_is_read_again_and_its_absence_is_not(
+    found: dict[str, Any] | None, server: Server
+) -> None:
+    cluster = WatchedCluster(cast("ApiServer", server), Timing(discovery_interval=0), lambda _: None)
+    server.schemas = [UNAVAILABLE, found]
+
+    with pytest.raises(RequestError, match="503"):
+        cluster.schema(CONFIG_MAPS)
+
+    assert [cluster.schema(CONFIG_MAPS) for _ in range(2)] == [found, found]
+
+
+def test_a_schema_that_could_not_be_read_is_not_requested_for_each_object(
+    cluster: WatchedCluster, server: Server
+) -> None:
+    server.schemas = [UNAVAILABLE]
+
+    for _ in range(2):
+        with pytest.raises(RequestError, match="503"):
+            cluster.schema(CONFIG_MAPS)
