@@ -14,6 +14,7 @@ from typing import Final
 
 from drift.errors import ConnectError, RequestError, ScanError, TooManyObjectsError
 from drift.kube.api_server import ApiServer
+from drift.kube.http_get import FailureReason
 from drift.kube.list_watch import Event, ExpiredError, ListScope, Watch
 from drift.kube.live import LiveObject
 
@@ -21,6 +22,8 @@ from drift.kube.live import LiveObject
 _FAILURES_BEFORE_RELIST: Final = 3
 #: Seconds. A watch that ends sooner without an event counts as a failure and is restarted after a backoff.
 _TOO_SHORT: Final = 1.0
+#: `RequestError.reason` if the connection was lost.
+_CONNECTION_LOST: Final = FailureReason.BROKEN.name.title()
 #: Bytes of events that wait, as the server sent them. Parsed, they take several times as much memory.
 _MAX_BACKLOG: Final = 256 * 1024
 
@@ -310,7 +313,7 @@ class Reflector:
         if self._resource_version is None or "watch" not in self.place.resource.verbs:
             self._poll("this account may only get them" if self._uses_get else "they cannot be watched here")
             return
-        began, has_event = monotonic(), False
+        began, is_accepted, has_event = monotonic(), False, False
         watch = self._watch = self._server.watch(
             self.place,
             self._resource_version,
@@ -321,13 +324,18 @@ class Reflector:
             for number, event in enumerate(watch):
                 if self._stopped.is_set():
                     return
-                has_event = number > 0
+                is_accepted, has_event = True, number > 0
                 self._take(event)
         except RequestError as error:
-            if not error.is_refused:
-                raise
-            self._poll("this account may not watch them")
-            return
+            if error.is_refused:
+                self._poll("this account may not watch them")
+                return
+            # A load balancer cuts idle connections. The next watch misses nothing if it resumes, and a list would miss
+            # what changes back meanwhile. Silence until the timeout is no success: a proxy may hold events back.
+            is_cut = is_accepted and error.reason == _CONNECTION_LOST and monotonic() - began > _TOO_SHORT
+            if has_event or is_cut:
+                self._succeed()
+            raise
         if has_event or monotonic() - began > _TOO_SHORT:
             self._succeed()
         else:
