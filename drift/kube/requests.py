@@ -46,6 +46,8 @@ _MAX_RETRIES_BY_REASON: Final = {
     FailureReason.TIMEOUT: 1,
     FailureReason.BROKEN: _MAX_RETRIES,
 }
+#: The longest wait in seconds that a server may ask for, if there is no deadline.
+_MAX_WAIT: Final = 60.0
 #: Retries while the server has never responded: the address or the context is probably wrong.
 _MAX_FIRST_RETRIES: Final = 2
 #: After this many requests in a row without a response, the scan gives up.
@@ -314,7 +316,7 @@ def with_retries(
         attempt: Raises `AttemptError` on failure.
         path: For messages.
         max_retries: An additional limit to that of `AttemptError`, or None.
-        deadline: There is no wait beyond it.
+        deadline: There is no wait beyond it; without one, no wait of more than a minute.
         notify: Called with a sentence for each retry.
 
     Raises:
@@ -330,6 +332,9 @@ def with_retries(
                 raise failure.error from None
             backoff = backoff.increment("GET", path)
             wait = max(backoff.get_backoff_time(), failure.retry_after or 0)
+            if deadline.seconds is None:
+                # ``drift watch`` would wait for hours, if that is what a proxy says.
+                wait = min(wait, _MAX_WAIT)
             if wait >= deadline.remaining():
                 if failure.retry_after:
                     asked = f"the server asks to wait {format_duration(wait)}, longer than --deadline leaves"

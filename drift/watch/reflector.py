@@ -192,6 +192,7 @@ class Reflector:
         events: Objects created, changed or deleted.
         last_event: Unix time of the last event; None before the first.
         last_contact: Unix time of the last list, event or bookmark; None before the first list.
+        listed_at: When the last list arrived, or the reflector was made, on the monotonic clock.
         first: The objects of the first list; None before it arrives. The comparing thread takes it from here.
     """
 
@@ -212,6 +213,7 @@ class Reflector:
         self.events = 0
         self.last_event: float | None = None
         self.last_contact: float | None = None
+        self.listed_at = monotonic()
         self.first: tuple[LiveObject, ...] | None = None
         self._server = server
         self._timing = timing
@@ -275,6 +277,9 @@ class Reflector:
                 self.relists += 1
                 if self._resource_version is None:
                     self._fail(ScanError("it changes faster than it can be listed"))
+                else:
+                    # What changed since is unknown until the list arrives, which may take long.
+                    self._set_state(ReflectorState.LOST, ScanError("its resourceVersion has expired"))
                 self._resource_version = None
                 self._back_off()
             except RequestError as error:
@@ -294,7 +299,7 @@ class Reflector:
         else:
             listing = self._server.list_scope(self.place, at_most=self._at_most if self.first is None else None)
             objects, version = listing.objects, listing.resource_version
-        self.last_contact = datetime.now(UTC).timestamp()
+        self.last_contact, self.listed_at = datetime.now(UTC).timestamp(), monotonic()
         if self.first is None:
             self.first = objects
             self._set_state(ReflectorState.LIVE)

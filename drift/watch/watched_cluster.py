@@ -332,6 +332,10 @@ class WatchedCluster:
 def stale_reason(reflector: Reflector, timing: Timing) -> str | None:
     """Returns why the objects of a reflector may be outdated, or None while they are current."""
     condition = reflector.condition
+    if condition.state is ReflectorState.POLLING:
+        longest = timing.poll_interval + timing.stale_after
+        is_stale = monotonic() - reflector.listed_at >= longest
+        return f"the last list is older than {longest:g} s" if is_stale else None
     if condition.state is not ReflectorState.LOST or monotonic() - condition.since < timing.stale_after:
         return None
     return f"the watch has been interrupted for more than {timing.stale_after:g} s: {condition.error}"

@@ -90,6 +90,22 @@ def test_there_is_no_wait_beyond_the_deadline() -> None:
         with_retries(fail, "/x", max_retries=None, deadline=Deadline(5), notify=pytest.fail)
 
 
+@pytest.mark.parametrize(("seconds", "waits"), [(None, 60), (7200, 3600)])
+def test_without_a_deadline_a_server_may_ask_to_wait_for_a_minute(
+    seconds: float | None, waits: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("drift.kube.requests.time.sleep", waited.append)
+
+    def fail() -> None:
+        raise AttemptError(RequestError("GET /x: 429", status=429, reason="TooManyRequests"), "429", 1, 3600)
+
+    with pytest.raises(RequestError, match="429"):
+        with_retries(fail, "/x", max_retries=None, deadline=Deadline(seconds), notify=lambda _: None)
+
+    assert waited == [waits]
+
+
 @pytest.mark.parametrize("path", ["@evil.example.com/x", ":80/x", ".evil.example.com", ""])
 def test_a_request_needs_a_path(path: str) -> None:
     client = mock.Mock()

@@ -144,6 +144,18 @@ def test_a_watch_interrupted_for_long_makes_the_report_incomplete() -> None:
     assert _verdict(status) is Verdict.INCOMPLETE
 
 
+def test_a_poll_that_takes_long_makes_the_report_incomplete() -> None:
+    status = _status(ReflectorState.POLLING)
+    (reflector,) = status.reflectors
+
+    reflector.listed_at = monotonic() - 39
+    assert status.problems() == []
+
+    reflector.listed_at = monotonic() - 41
+    assert status.problems() == ["configmaps in shop: the last list is older than 40 s"]
+    assert _verdict(status) is Verdict.INCOMPLETE
+
+
 def test_a_kind_that_is_not_listed_yet_makes_the_report_incomplete() -> None:
     assert _status(ReflectorState.STARTING).problems() == ["configmaps in shop: not listed yet"]
 
