@@ -10,8 +10,8 @@ import io
 import os
 import ssl
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -26,7 +26,7 @@ from drift.audit.join import AuditJoin, AuditOptions, join_log
 from drift.audit.users import Syncers
 from drift.errors import UsageError
 from drift.kube.resources import Resources
-from drift.model import Evidence, Finding, Report
+from drift.model import Change, Evidence, Finding, Report
 from drift.watch.http_server import REQUEST_TIMEOUT, BoundedServer
 
 #: Events that are kept, and how many of the latest keep their bodies, for how many seconds.
@@ -111,14 +111,14 @@ class AuditWindow:
         return self._remember(report, joined, is_whole=is_whole)
 
     def _remember(self, report: Report, joined: Report, *, is_whole: bool) -> Report:
-        """Returns the report in which unchanged findings keep the users found before, unless better ones are found."""
+        """Returns the report in which unchanged findings keep the users found before if the log forgot their events."""
         named: dict[str, tuple[Finding, Finding]] = {}
         plain = {finding.id: finding for finding in report.findings}
 
         def best(finding: Finding) -> Finding:
             bare = plain[finding.id]
             before = self._named.get(finding.id)
-            if before is not None and before[0] == bare and _rank(before[1]) <= _rank(finding):
+            if before is not None and before[0] == bare and _is_kept(before[1], finding):
                 finding = before[1]
             if _rank(finding) < _NOT_NAMED:
                 named[finding.id] = (bare, finding)
@@ -130,6 +130,21 @@ class AuditWindow:
         )
         self._named = named if is_whole else {**self._named, **named}
         return replace(joined, objects=objects)
+
+
+def _is_kept(before: Finding, now: Finding) -> bool:
+    """Returns whether a finding keeps the users that an earlier join found."""
+    if _rank(before) > _rank(now):
+        return False
+    others = Counter(_people(now)) - Counter(_people(before))
+    is_proved_by_verb = now.change in {Change.MISSING, Change.UNMANAGED} or now.is_being_deleted
+    # Exact evidence for an edit comes from bodies, which are forgotten first. Without them, others may have made it.
+    return not others or (_rank(before) == _RANKS[Evidence.EXACT] and not is_proved_by_verb)
+
+
+def _people(finding: Finding) -> Iterable[tuple[str | None, str | None]]:
+    """Returns the users of a finding with who impersonated them, which are None if users are not shown."""
+    return [(actor.user, actor.impersonated_by) for actor in finding.actors if actor.evidence]
 
 
 def _rank(finding: Finding) -> int:
