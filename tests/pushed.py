@@ -15,6 +15,12 @@ class Receiver:
     requests: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
     """Method, path, headers and body of each request."""
     url: str = ""
+    retry_after: str = "0"
+    is_answering: threading.Event = field(default_factory=threading.Event)
+    """Cleared while requests wait for their answer."""
+
+    def __post_init__(self) -> None:
+        self.is_answering.set()
 
     def answer(self) -> int:
         """Returns the status of the next answer."""
@@ -30,8 +36,10 @@ def receive() -> Iterator[Receiver]:
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             received.requests.append((self.command, self.path, dict(self.headers), body))
+            received.is_answering.wait()
             self.send_response(received.answer())
             self.send_header("Location", f"{received.url}/elsewhere")
+            self.send_header("Retry-After", received.retry_after)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -45,5 +53,6 @@ def receive() -> Iterator[Receiver]:
         try:
             yield received
         finally:
+            received.is_answering.set()
             server.shutdown()
             thread.join()

@@ -11,10 +11,13 @@ import urllib3
 from urllib3.util import Retry, Timeout, make_headers
 
 from drift.errors import UsageError
+from drift.kube.limits import call_with_timeout
 
 VARIABLE: Final = "DRIFT_PUSHGATEWAY_URL"
 _DEFAULT_GROUP: Final = "/metrics/job/drift"
+#: Seconds of one attempt, and of all together.
 _TIMEOUT: Final = 10
+_TOTAL_TIMEOUT: Final = 30
 _ATTEMPTS: Final = 3
 _OK: Final = range(200, 300)
 
@@ -66,26 +69,43 @@ def push(metrics: str, gateway: Pushgateway) -> str | None:
     Returns:
         One line on why the push failed, or None. It raises nothing.
     """
-    # Redirects are refused: they would send the metrics to another address than the configured one.
-    retries = Retry(
-        _ATTEMPTS - 1, redirect=0, backoff_factor=0.5, allowed_methods=None, status_forcelist=(502, 503, 504)
-    )
     try:
-        with urllib3.PoolManager() as pool:
-            response = pool.request(
-                "PUT",
-                gateway.url,
-                body=metrics.encode(),
-                headers={**gateway.headers, "Content-Type": "text/plain; version=0.0.4"},
-                timeout=Timeout(total=_TIMEOUT),
-                retries=retries.new(raise_on_status=False, raise_on_redirect=False),
-                preload_content=False,
-            )
-            # The body is not read, because it may be of any size.
-            response.close()
+        # A server that sends single bytes slowly never runs into a read timeout.
+        status = call_with_timeout(_TOTAL_TIMEOUT, lambda: _put(metrics.encode(), gateway))
+    except TimeoutError:
+        return _failed(gateway, f"no response within {_TOTAL_TIMEOUT} s")
     except (urllib3.exceptions.HTTPError, UnicodeError, ValueError) as error:
         return _failed(gateway, _reason(error))
-    return None if response.status in _OK else _failed(gateway, f"it responded with status {response.status}")
+    return None if status in _OK else _failed(gateway, f"it responded with status {status}")
+
+
+def _put(body: bytes, gateway: Pushgateway) -> int:
+    """Sends the metrics, and returns the status of the last response."""
+    # Redirects are refused: they would send the metrics to another address than the configured one. A wait that the
+    # server asks for may be of hours.
+    retries = Retry(
+        _ATTEMPTS - 1,
+        redirect=0,
+        backoff_factor=0.5,
+        allowed_methods=None,
+        status_forcelist=(502, 503, 504),
+        raise_on_status=False,
+        raise_on_redirect=False,
+        respect_retry_after_header=False,
+    )
+    with urllib3.PoolManager() as pool:
+        response = pool.request(
+            "PUT",
+            gateway.url,
+            body=body,
+            headers={**gateway.headers, "Content-Type": "text/plain; version=0.0.4"},
+            timeout=Timeout(total=_TIMEOUT),
+            retries=retries,
+            preload_content=False,
+        )
+        # The body is not read, because it may be of any size.
+        response.close()
+    return response.status
 
 
 def _failed(gateway: Pushgateway, reason: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from drift.cli import main
 from drift.errors import UsageError
+from drift.notify import pushgateway
 from drift.notify.pushgateway import VARIABLE, parse_address, push
 from tests.drift.conftest import Application
 from tests.pushed import Receiver, receive
@@ -57,6 +58,23 @@ def test_there_are_three_attempts(receiver: Receiver) -> None:
 
     assert "it responded with status 503" in str(push("", parse_address(receiver.url)))
     assert len(receiver.requests) == 3
+
+
+def test_a_server_that_asks_to_wait_is_not_waited_for(receiver: Receiver) -> None:
+    receiver.statuses, receiver.retry_after = [503, 200, 429], "3600"
+
+    assert push("", parse_address(receiver.url)) is None
+    assert "it responded with status 429" in str(push("", parse_address(receiver.url)))
+
+
+def test_all_attempts_together_have_a_limit(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pushgateway, "_TIMEOUT", 600)
+    monkeypatch.setattr(pushgateway, "_TOTAL_TIMEOUT", 0.1)
+    receiver.is_answering.clear()
+
+    complaint = push("", parse_address(receiver.url))
+
+    assert complaint == f"the metrics were not pushed to {receiver.url}: no response within 0.1 s"
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
