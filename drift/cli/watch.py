@@ -28,7 +28,7 @@ from drift.kube.limits import Limits
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests, load_manifests
 from drift.sources.resolve import cluster_states, file_paths, rendered_files
-from drift.watch.audit import AuditReceiver, AuditWindow, EventsArrived, KeyPair, LogFollower
+from drift.watch.audit import AuditReceiver, AuditWindow, KeyPair, LogFollower
 from drift.watch.comparison import DesiredState
 from drift.watch.findings import FindingChange, Recorder, to_json_line, to_text_line
 from drift.watch.http_server import HttpServer
@@ -83,7 +83,7 @@ def run_watch(options: argparse.Namespace) -> int:
     watcher = Watcher(
         server, desired, output=_Output(options), recorder=_recorder(options, server, requests), audit=audit
     )
-    sources = _audit_sources(options, audit, watcher.enqueue)
+    sources = _audit_sources(options, audit, watcher)
     service = HttpServer(watcher.status, options.listen, options.metrics_port)
     # From here on threads run, which an exception in the main thread would not end.
     signals = _Signals()
@@ -287,22 +287,26 @@ def _check_webhook(options: argparse.Namespace) -> None:
 
 
 def _audit_sources(
-    options: argparse.Namespace, audit: AuditWindow | None, arrived: Callable[[EventsArrived], None]
+    options: argparse.Namespace, audit: AuditWindow | None, watcher: Watcher
 ) -> Sequence[LogFollower | AuditReceiver]:
-    """Returns a follower for each log, and the receiver of the webhook. Their threads call ``arrived``."""
+    """Returns a follower for each log, and the receiver of the webhook. Their threads tell the watcher."""
     if audit is None:
         return ()
     warned = set[str]()
 
     def take(origin: str, data: bytes) -> bool:
         events = audit.add(data)
-        arrived(events)
+        watcher.enqueue(events)
         if events.has_unreadable and origin not in warned:
             warned.add(origin)
             say(f"{origin}: skipped what is not an audit event")
         return not events.has_unreadable
 
-    followers = [LogFollower(file, partial(take, f"--audit-log {file}")) for file in options.audit_log]
+    followers = [
+        LogFollower(file, partial(take, name), partial(watcher.status.set_problem, name))
+        for file in options.audit_log
+        if (name := f"--audit-log {file}")
+    ]
     if options.audit_webhook is None:
         return followers
     is_tls = options.audit_tls_cert is not None

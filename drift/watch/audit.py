@@ -158,24 +158,37 @@ class LogFollower(threading.Thread):
     Args:
         file: The log.
         take: Called with complete lines.
+        set_problem: Called with why the log cannot be read now, and with None once it can.
     """
 
-    def __init__(self, file: str, take: Callable[[bytes], object]) -> None:
+    def __init__(
+        self,
+        file: str,
+        take: Callable[[bytes], object],
+        set_problem: Callable[[str | None], object] = lambda _: None,
+    ) -> None:
         super().__init__(name=f"audit {file}", daemon=True)
         self._path = Path(file)
         self._take = take
+        self._set_problem = set_problem
         self._stopped = threading.Event()
         self._rest = b""
         try:
             self._stream: BinaryIO = self._path.open("rb")
+            self._opened = _identity(os.fstat(self._stream.fileno()))
         except OSError as error:
             raise UsageError(f"--audit-log: {file} cannot be read: {error.strerror or error}") from None
-        self._stream.seek(0, os.SEEK_END)
+        #: How far the file has been read.
+        self._position = self._stream.seek(0, os.SEEK_END)
 
     def run(self) -> None:
         """Reads until it is stopped."""
         while not self._stopped.wait(_POLL_SECONDS):
-            self.poll()
+            try:
+                self.poll()
+            except Exception as error:  # noqa: BLE001
+                # A log may hold anything. If the thread ended here, the rest of the log would not be read.
+                self._set_problem(f"its events cannot be used ({type(error).__name__})")
         self.close()
 
     def close(self) -> None:
@@ -188,31 +201,58 @@ class LogFollower(threading.Thread):
 
     def poll(self) -> None:
         """Reads what has been appended."""
-        self._read()
+        is_broken = False
         try:
-            current, opened = self._path.stat(), os.fstat(self._stream.fileno())
-            if (current.st_dev, current.st_ino) != (opened.st_dev, opened.st_ino):
-                following = self._path.open("rb")
-                # The last lines may have been written since.
-                self._read()
-                self._stream.close()
-                self._stream, self._rest = following, b""
-                self._read()
-            elif current.st_size < self._stream.tell():
-                # Truncated in place.
-                self._stream.seek(0)
-                self._rest = b""
+            self._read()
         except OSError:
+            # For example a stale file handle of NFS.
+            is_broken = True
+        try:
+            current = self._path.stat()
+            if _identity(current) != self._opened:
+                following = self._path.open("rb")
+                if not is_broken:
+                    # The last lines may have been written since.
+                    self._read()
+                self._replace(following, 0)
+                self._read()
+            elif is_broken:
+                self._replace(self._path.open("rb"), self._position)
+                self._read()
+            elif current.st_size < self._position:
+                # Truncated in place.
+                self._position = self._stream.seek(0)
+                self._rest = b""
+        except FileNotFoundError:
             # Between two files of a rotation there may be none.
             return
+        except OSError as error:
+            self._set_problem(f"it cannot be read: {error.strerror or error}")
+            return
+        self._set_problem(None)
+
+    def _replace(self, following: BinaryIO, position: int) -> None:
+        """Continues at a position of a newly opened file. Drops an incomplete line unless it is the same file."""
+        self._stream.close()
+        self._stream = following
+        identity = _identity(os.fstat(following.fileno()))
+        if identity != self._opened:
+            self._rest = b""
+        self._opened = identity
+        self._position = following.seek(position)
 
     def _read(self) -> None:
         while chunk := self._stream.read(_CHUNK):
+            self._position += len(chunk)
             lines, end, self._rest = (self._rest + chunk).rpartition(b"\n")
             if len(self._rest) > _MAX_LINE:
                 self._rest = b""
             if lines:
                 self._take(lines + end)
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ _BATCH_SECONDS: Final = 0.5
 _TICK: Final = 0.5
 #: The least seconds between two reports if only single objects have changed.
 _PUBLISH_INTERVAL: Final = 0.1
+#: Seconds between a scan that failed and the next one.
+_RETRY_SECONDS: Final = 5.0
 #: The largest share of the time that scans may take.
 _SCAN_SHARE: Final = 0.5
 #: Seconds between two scans that the history counts, if the manifests do not change.
@@ -112,6 +114,7 @@ class Watcher:
         #: The first request for a scan since the last one: on the monotonic clock, and by date.
         self._first_request: tuple[float, datetime] | None = None
         self._scanned_at = self._scan_seconds = 0.0
+        self._has_failed = False
         self._recorded_at: float | None = None
         #: Whether the manifests and first lists are exempt from garbage collection.
         self._is_frozen = False
@@ -137,7 +140,7 @@ class Watcher:
             while not self._stopped.is_set():
                 self._check_status()
                 if self._is_due():
-                    self._scan()
+                    self._scan_again()
                 else:
                     self._freeze_once()
                     self.status.set_idle()
@@ -183,7 +186,7 @@ class Watcher:
         """Handles the messages that arrived before the end, and scans again if anything changed."""
         self._handle_messages(self._next(0))
         if self._first_request is not None:
-            self._scan()
+            self._scan_again()
 
     def _handle(self, message: _Message) -> None:
         match message:
@@ -227,7 +230,12 @@ class Watcher:
 
     def _compare(self, change: ObjectChange, at: datetime) -> None:
         """Compares an object as it was right after a change, so that an edit reverted a moment later is not missed."""
-        item = self._comparison.compare_change(change)
+        try:
+            item = self._comparison.compare_change(change)
+        except ScanError:
+            # The scan reports the problem, or finds the change.
+            self._request_scan(at)
+            return
         if item is None or item == self._items.get(item.key):
             return
         self._items[item.key] = self._newer_than_scan[item.key] = self._unpublished[item.key] = item
@@ -240,7 +248,7 @@ class Watcher:
             self._comparison = Comparison(desired, self._cluster, self._audit)
             self._recorded_at = None
             self._is_frozen = False
-            self._scan()
+            self._scan_again()
         except DriftError as error:
             self._comparison = before
             self._set_manifest_error(str(error))
@@ -262,6 +270,8 @@ class Watcher:
 
     def _due(self) -> float:
         """Returns when the next scan is due, on the monotonic clock."""
+        if self._has_failed:
+            return self._scanned_at + _RETRY_SECONDS
         regular = self._scanned_at + self._timing.rescan_interval
         if self._first_request is None:
             return regular
@@ -277,6 +287,14 @@ class Watcher:
     def _is_due(self) -> bool:
         return not self._stopped.is_set() and monotonic() >= self._due()
 
+    def _scan_again(self) -> None:
+        """Scans everything. If that fails, the last report stays, but is incomplete, and another scan follows."""
+        try:
+            self._scan()
+        except ScanError as error:
+            self.status.set_scan_error(str(error))
+            self._has_failed = True
+
     def _scan(self) -> None:
         """Scans everything and publishes the report. Takes time, so events are handled meanwhile."""
         self.status.set_busy()
@@ -286,9 +304,15 @@ class Watcher:
         self._newer_than_scan = {}
         try:
             report = self._comparison.compare_all(self._handle_events)
+        except ScanError:
+            # The next scan includes the changes that requested this one.
+            self._first_request = first_request or self._first_request
+            raise
         finally:
             self._scanned_at = monotonic()
             self._scan_seconds = self._scanned_at - began
+        self.status.set_scan_error(None)
+        self._has_failed = False
         at = at if first_request is None else min(at, first_request[1])
         # The scan may have read these objects before they changed.
         self._report = report = _with_objects(report, self._newer_than_scan)
@@ -367,7 +391,11 @@ class Watcher:
             except ScanError:
                 # The reflectors have the same problem and report it.
                 pass
+            except Exception as error:  # noqa: BLE001
+                # The server may send anything. If the thread ended here, new kinds and schemas would never be noticed.
+                self.status.set_problem("discovery", f"the response cannot be used ({type(error).__name__})")
             else:
+                self.status.set_problem("discovery", None)
                 if changed:
                     self.enqueue(_DiscoveryChanged())
 

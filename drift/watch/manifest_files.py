@@ -130,8 +130,15 @@ class ManifestWatcher:
             if self._stopped.is_set():
                 return
             began = monotonic()
-            self.poll(force=force)
-            wait = max(self._timing.files_interval, (monotonic() - began) / _POLL_SHARE)
+            try:
+                self.poll(force=force)
+            except Exception as error:  # noqa: BLE001
+                # Files and sources may hold anything. If the thread ended here, no change would be noticed any more.
+                known = str(error) if isinstance(error, DriftError) else f"unexpected {type(error).__name__}"
+                self._fail(self._previous, known)
+                wait = _RETRY_SECONDS
+            else:
+                wait = max(self._timing.files_interval, (monotonic() - began) / _POLL_SHARE)
 
     def poll(self, *, force: bool = False) -> None:
         """Checks the files once. Changed files are read once they have stayed the same for one interval.
@@ -155,8 +162,7 @@ class ManifestWatcher:
         try:
             desired = self._load()
         except DriftError as error:
-            self._loaded, self._failed_at, self._desired = current, monotonic(), None
-            self._emit(ManifestsUnreadable(str(error)))
+            self._fail(current, str(error))
             return
         if self._state() != current:
             return
@@ -165,6 +171,11 @@ class ManifestWatcher:
         self._loaded, self._failed_at, self._desired = current, _failed_at(desired), desired
         if not (is_retry and is_same):
             self._emit(ManifestsReloaded(desired))
+
+    def _fail(self, current: Fingerprint, error: str) -> None:
+        """Emits why the manifests cannot be read. They are read again after a while, even if nothing changes."""
+        self._loaded, self._failed_at, self._desired = current, monotonic(), None
+        self._emit(ManifestsUnreadable(error))
 
     def _check_git(self) -> None:
         if self._desired is not None and monotonic() - self._git_checked_at > _RETRY_SECONDS:

@@ -98,6 +98,9 @@ class WatchStatus:
         self._timing = timing
         self._last_scan: _LastScan | None = None
         self._manifest_error: str | None = None
+        self._scan_error: str | None = None
+        #: Problems of other threads, by what they do.
+        self._problems: dict[str, str] = {}
         self._busy_since: float | None = None
         self._counts = WatchCounts()
 
@@ -125,6 +128,10 @@ class WatchStatus:
         self._manifest_error = None
         self._counts = replace(self._counts, reloads=self._counts.reloads + 1)
 
+    def set_scan_error(self, error: str | None) -> None:
+        """Sets why the last scan ended without a report; None if it did not."""
+        self._scan_error = error
+
     def add_findings(self, *, opened: int, resolved: int) -> None:
         """Counts findings that opened and were resolved."""
         counts = self._counts
@@ -139,6 +146,13 @@ class WatchStatus:
         self._busy_since = None
 
     # -- for any thread
+
+    def set_problem(self, part: str, problem: str | None) -> None:
+        """Sets what is wrong with a part of the watch that only one thread serves; None if nothing is."""
+        if problem is None:
+            self._problems.pop(part, None)
+        else:
+            self._problems[part] = problem
 
     @property
     def counts(self) -> WatchCounts:
@@ -172,6 +186,7 @@ class WatchStatus:
         problems = [*last.report.problems, *self._errors_since_scan(last)]
         if self._manifest_error is not None:
             problems.append(f"manifests: {self._manifest_error}")
+        problems += [f"{part}: {problem}" for part, problem in sorted(self._problems.copy().items())]
         return list(dict.fromkeys(problems))
 
     @property
@@ -189,6 +204,8 @@ class WatchStatus:
     def _errors_since_scan(self, last: _LastScan) -> list[str]:
         reflectors = last.reflectors
         errors = [f"{one.place}: {reason}" for one in reflectors if (reason := stale_reason(one, self._timing))]
+        if self._scan_error is not None:
+            errors.append(f"the last scan failed: {self._scan_error}")
         errors += [
             f"{one.place}: not listed yet" for one in reflectors if one.condition.state is ReflectorState.STARTING
         ]

@@ -1,6 +1,9 @@
 """A watch names the users behind findings, from a log that is rotated or from the API server's webhook."""
 
+import errno
+import io
 import json
+import os
 import secrets
 import shutil
 import socket
@@ -118,6 +121,78 @@ def test_no_line_is_lost_when_a_log_is_rotated_or_truncated(followed: tuple[Path
     follower.poll()
 
     assert b"".join(taken) == b"last\nfirst\nnew\n"
+
+
+class StaleFile(io.BytesIO):
+    """An open file whose handle has become stale."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        del size
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_log_that_cannot_be_read_is_opened_again(tmp_path: Path, is_replaced: bool) -> None:
+    log, taken, problems = tmp_path / "audit.log", list[bytes](), list[str | None]()
+    log.write_text("before\n")
+    follower = LogFollower(str(log), taken.append, problems.append)
+    with log.open("a") as out:
+        out.write("one\ntw")
+    follower.poll()
+    follower._stream.close()  # noqa: SLF001
+    follower._stream = StaleFile()  # noqa: SLF001
+    if is_replaced:
+        log.rename(log.with_suffix(".1"))
+        log.write_text("new\n")
+    else:
+        with log.open("a") as out:
+            out.write("o\n")
+    follower.poll()
+    follower.close()
+
+    assert (taken, problems) == ([b"one\n", b"new\n" if is_replaced else b"two\n"], [None, None])
+
+
+def test_a_log_that_may_not_be_read_any_more_is_a_problem_until_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, problems = tmp_path / "audit.log", list[str | None]()
+    log.touch()
+    follower = LogFollower(str(log), lambda _: None, problems.append)
+    log.rename(log.with_suffix(".1"))
+    follower.poll()
+    assert problems == []
+
+    log.touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", StaleFile.read)
+        follower.poll()
+    follower.poll()
+    follower.close()
+
+    assert problems == [f"it cannot be read: {os.strerror(errno.ESTALE)}", None]
+
+
+def test_an_unexpected_error_does_not_end_the_reading_of_a_log(tmp_path: Path) -> None:
+    log, taken, problems = tmp_path / "audit.log", list[bytes](), list[str | None]()
+    log.touch()
+
+    def take(lines: bytes) -> None:
+        taken.append(lines)
+        if len(taken) == 1:
+            raise RecursionError
+
+    follower = LogFollower(str(log), take, problems.append)
+    follower.start()
+    for line in (b"first\n", b"second\n"):
+        with log.open("ab") as out:
+            out.write(line)
+        eventually(lambda: taken[-1:] == [line])  # noqa: B023
+    follower.stop()
+    follower.join()
+
+    assert "its events cannot be used (RecursionError)" in problems
+    assert problems[-1] is None
 
 
 @pytest.mark.parametrize(

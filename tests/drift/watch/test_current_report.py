@@ -13,11 +13,13 @@ import pytest
 
 from drift.api import read_manifests
 from drift.config.settings import Settings
+from drift.errors import ConnectError
 from drift.kube.list_watch import Event, Listing, ListScope
 from drift.kube.live import read_live
 from drift.kube.resources import Resource, Resources
-from drift.model import ClusterInfo, ManifestsInfo, Report, Unmanaged
+from drift.model import ClusterInfo, ManifestsInfo, Report, Unmanaged, Verdict
 from drift.sources.resolve import from_files
+from drift.watch import loop
 from drift.watch.comparison import Comparison, DesiredState
 from drift.watch.findings import FindingChange
 from drift.watch.loop import Watcher
@@ -27,6 +29,7 @@ from tests.drift.watch.conftest import eventually
 
 if TYPE_CHECKING:
     from drift.kube.api_server import ApiServer
+    from drift.watch.watched_cluster import ObjectChange
 
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset({"get", "list", "watch"}))
 INFO = ManifestsInfo(("manifests.yaml",), None, None)
@@ -95,9 +98,11 @@ def _desired(folder: Path) -> DesiredState:
 
 
 @contextmanager
-def _watching(server: Server, output: Output, folder: Path, debounce: float) -> Iterator[Watcher]:
+def _watching(
+    server: Server, output: Output, folder: Path, debounce: float, discovery_interval: float = NEVER
+) -> Iterator[Watcher]:
     desired = _desired(folder)
-    timing = Timing(debounce=debounce, rescan_interval=NEVER, discovery_interval=NEVER)
+    timing = Timing(debounce=debounce, rescan_interval=NEVER, discovery_interval=discovery_interval)
     watcher = Watcher(cast("ApiServer", server), desired, output=output, timing=timing)
     thread = threading.Thread(target=watcher.run)
     thread.start()
@@ -177,3 +182,73 @@ def test_the_log_explains_a_reloaded_report_before_the_watch_collects_garbage(
 
     assert logged[0] == []
     assert logged[1] == ["reloaded the manifests", "incomplete: broken.yaml:1:1: not YAML"]
+
+
+@pytest.mark.parametrize("is_reload", [False, True])
+def test_a_scan_that_fails_makes_the_last_report_incomplete_until_the_next_one(
+    is_reload: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_RETRY_SECONDS", 0.05)
+    server, output, compare_all = Server(), Output(), Comparison.compare_all
+    fails = threading.Event()
+
+    def compare(comparison: Comparison, handle_events: Callable[[], object]) -> Report:
+        if fails.is_set():
+            raise ConnectError("no answer")
+        return compare_all(comparison, handle_events)
+
+    monkeypatch.setattr(Comparison, "compare_all", compare)
+    with _watching(server, output, tmp_path, 0) as watcher:
+        fails.set()
+        watcher.enqueue(ManifestsReloaded(_desired(tmp_path)) if is_reload else GitInfoChanged(INFO))
+        eventually(lambda: watcher.status.problems() == ["the last scan failed: no answer"])
+        last = watcher.status.report()
+        assert last is not None
+        assert last.verdict is Verdict.INCOMPLETE
+        eventually(lambda: "incomplete: the last scan failed: no answer" in output.messages)
+
+        fails.clear()
+        eventually(lambda: watcher.status.problems() == [])
+        eventually(lambda: "complete again" in output.messages)
+        server.edit(7, "2")
+        eventually(lambda: _live_values(watcher) == [("config-7", "2")])
+
+
+def test_a_first_scan_that_fails_ends_the_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(comparison: Comparison, handle_events: Callable[[], object]) -> Report:
+        raise ConnectError(f"no answer for {comparison} and {handle_events}")
+
+    monkeypatch.setattr(Comparison, "compare_all", fail)
+    watcher = Watcher(cast("ApiServer", Server()), _desired(tmp_path), output=Output())
+
+    with pytest.raises(ConnectError, match="no answer"):
+        watcher.run()
+
+
+def test_a_change_that_cannot_be_compared_is_found_by_the_next_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(comparison: Comparison, change: "ObjectChange") -> None:
+        raise ConnectError(f"no answer for {comparison} and {change}")
+
+    monkeypatch.setattr(Comparison, "compare_change", fail)
+    server, output = Server(), Output()
+    with _watching(server, output, tmp_path, 0) as watcher:
+        server.edit(7, "2")
+        eventually(lambda: _live_values(watcher) == [("config-7", "2")])
+
+
+def test_a_discovery_with_an_unexpected_error_is_a_problem_until_the_next_one(tmp_path: Path) -> None:
+    class DiscoveringServer(Server):
+        fails = True
+
+        def discover_again(self) -> bool:
+            if self.fails:
+                raise RecursionError
+            return False
+
+    server = DiscoveringServer()
+    with _watching(server, Output(), tmp_path, NEVER, discovery_interval=0.01) as watcher:
+        eventually(lambda: watcher.status.problems() == ["discovery: the response cannot be used (RecursionError)"])
+        server.fails = False
+        eventually(lambda: watcher.status.problems() == [])

@@ -10,7 +10,7 @@ from drift.model import ManifestsInfo, SourceInfo, SourceKind
 from drift.sources.model import Desired, Rendered
 from drift.watch import manifest_files
 from drift.watch.comparison import DesiredState
-from drift.watch.manifest_files import ManifestsReloaded, ManifestWatcher
+from drift.watch.manifest_files import ManifestsReloaded, ManifestsUnreadable, ManifestWatcher
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, SHORT, Begin, eventually
 
@@ -131,3 +131,32 @@ def test_a_source_that_could_not_be_rendered_is_tried_again_and_said_once(monkey
         watcher.poll()
 
     assert emitted == [ManifestsReloaded(states[2]), ManifestsReloaded(states[3])]
+
+
+@pytest.mark.parametrize("fails", ["state", "load"])
+def test_an_unexpected_error_is_said_and_the_manifests_are_read_again(
+    fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest_files, "_RETRY_SECONDS", 0.01)
+    desired = DesiredState(Desired(()), ManifestsInfo((), None, None), Settings())
+    failures, emitted = [fails], list[object]()
+
+    def fail_once(what: str) -> None:
+        if what in failures:
+            failures.remove(what)
+            raise RecursionError
+
+    def state() -> tuple[str, ...]:
+        fail_once("state")
+        return ("edited",)
+
+    def load() -> DesiredState:
+        fail_once("load")
+        return desired
+
+    watcher = ManifestWatcher(state, seen=("first",), desired=desired, load=load, timing=SHORT, emit=emitted.append)
+    watcher.start()
+    eventually(lambda: len(emitted) == 2)
+    watcher.stop()
+
+    assert emitted == [ManifestsUnreadable("unexpected RecursionError"), ManifestsReloaded(desired)]
