@@ -24,6 +24,8 @@ _MINUTE: Final = 60
 _HOUR: Final = 3600
 #: Episodes written in one transaction, so that other programs do not wait long for the file.
 _BATCH: Final = 500
+#: Episodes that are kept while the history cannot be written. Older ones are dropped first.
+_MAX_UNSAVED: Final = 20_000
 
 
 class Transition(StrEnum):
@@ -255,7 +257,8 @@ def _duration(seconds: float) -> str:
 class Recorder:
     """Writes to the history of one scope. The watch continues if the history cannot be written.
 
-    ``warn`` is called when writing fails for the first time, and when it works again.
+    What could not be written is written first the next time. ``warn`` is called when writing fails for the first time,
+    and when it works again.
     """
 
     def __init__(self, history: History, scope: Scope, warn: Callable[[str], None]) -> None:
@@ -263,15 +266,24 @@ class Recorder:
         self._scope = scope
         self._warn = warn
         self._is_broken = False
+        self._unsaved: list[Episode] = []
 
     def record_changes(self, changes: Sequence[FindingChange]) -> None:
         """Records what opened and closed. What existed before the watch is recorded by the scan that found it."""
-        episodes = [self._episode(change.tracked) for change in changes if change.transition is not Transition.FOUND]
+        self._unsaved += [
+            self._episode(change.tracked) for change in changes if change.transition is not Transition.FOUND
+        ]
         try:
-            for start in range(0, len(episodes), _BATCH):
-                self._history.update_episodes(episodes[start : start + _BATCH])
+            self._save()
         except HistoryError as error:
+            del self._unsaved[:-_MAX_UNSAVED]
             self._warn_once(error)
+
+    def _save(self) -> None:
+        while self._unsaved:
+            batch = self._unsaved[:_BATCH]
+            self._history.update_episodes(batch)
+            del self._unsaved[: len(batch)]
 
     def record(
         self, report: Report, settings: Settings, *, open_now: Sequence[TrackedFinding], count_as_scan: bool
@@ -286,6 +298,8 @@ class Recorder:
         """
         coverage = ScanCoverage(settings.unmanaged, settings.skips)
         try:
+            # An episode that ended meanwhile has its own times and state, which the scan does not know.
+            self._save()
             recorded = self._history.record(
                 _with_first_seen(report, open_now),
                 self._scope,

@@ -187,6 +187,9 @@ class Watcher:
         self._handle_messages(self._next(0))
         if self._first_request is not None:
             self._scan_again()
+        if self._recorder is not None:
+            # What could not be written before.
+            self._recorder.record_changes(())
 
     def _handle(self, message: _Message) -> None:
         match message:
