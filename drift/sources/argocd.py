@@ -37,6 +37,8 @@ _THIS_CLUSTER: Final = frozenset(
 #: Revisions that follow the default branch.
 _NEWEST: Final = frozenset({"", "HEAD"})
 _SHORT_HASH: Final = re.compile(r"[0-9a-fA-F]{7,40}")
+#: The beginning of a revision that is hardly a branch.
+_VERSION: Final = re.compile(r"refs/tags/|v?[0-9]+\.[0-9]|[0-9a-fA-F]{7,40}\Z")
 
 
 def render_argocd(target: str, context: SourceContext) -> list[Rendered]:
@@ -198,6 +200,9 @@ class _Application:
         found = None if is_range else self._checkouts.tag(tree, wanted.removeprefix("refs/tags/"))
         if found is None and _SHORT_HASH.fullmatch(wanted):
             found = self._checkouts.full_hash(tree, wanted)
+        if found is None and not is_range and not _VERSION.match(wanted) and self._checkouts.is_detached(tree):
+            # git-sync and CI check out the commit of a branch, and know no branch.
+            return None
         found = found or self._looked_up(wanted, number)
         if found is not None:
             return found

@@ -219,6 +219,10 @@ class Checkouts:
         """Returns the commit whose hash begins with some hexadecimal digits, or None if there is none."""
         return self._git.commit(tree.root, prefix)
 
+    def is_detached(self, tree: WorkTree) -> bool:
+        """Returns whether a commit is checked out, and not a branch."""
+        return self._git.text(tree.root, "symbolic-ref", "--quiet", "HEAD") is None
+
     def has_branch(self, tree: WorkTree, name: str) -> bool:
         """Returns whether the work tree knows a branch: its own, or one of a remote."""
         refs = self._git.text(tree.root, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes") or ""

@@ -110,6 +110,22 @@ def test_a_revision_that_the_checkout_lacks_is_read_as_argocd_found_it(repositor
     assert repository.report(source(revision), compared=source(revision), live="2")[0] == 1
 
 
+@pytest.mark.parametrize("revision", ["main", "refs/heads/main", "production"])
+def test_a_checkout_without_branches_is_read_as_it_is(repository: Repository, revision: str) -> None:
+    git(repository.root, "checkout", "--quiet", "--detach")
+    git(repository.root, "branch", "--quiet", "--delete", "--force", "main")
+
+    assert repository.report(source(revision), compared=source(revision))[:2] == (1, [("data.a", "pending-sync")])
+
+
+@pytest.mark.parametrize("revision", ["v1.2.3", "1.2", "refs/tags/main", "0123456"])
+def test_in_a_checkout_without_branches_a_version_is_no_branch(repository: Repository, revision: str) -> None:
+    git(repository.root, "checkout", "--quiet", "--detach")
+    git(repository.root, "branch", "--quiet", "--delete", "--force", "main")
+
+    assert repository.report(source(revision), compared=source(revision))[:2] == (0, [])
+
+
 @pytest.mark.parametrize("compared", [None, source("v0")])
 def test_a_revision_that_is_not_known_is_a_failure(repository: Repository, compared: Any) -> None:
     code, found, message = repository.report(source("v1"), compared=compared, live="2")
