@@ -211,7 +211,7 @@ class YamlReader:
 
     def _key(self, value: Json, frame: _Frame, event: Any) -> str:
         try:
-            key = scalars.as_key(value)
+            key = scalars.as_key(value, event.value if isinstance(event, yaml.ScalarEvent) else None)
         except ValueError as error:
             raise self._error(event, str(error)) from None
         if key in frame.merged:

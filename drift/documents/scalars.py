@@ -8,7 +8,9 @@ import base64
 import binascii
 import math
 import re
+import struct
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from drift.objects import Json
@@ -27,6 +29,10 @@ _NOT_JSON: Final = frozenset(
         *(f"{sign}{word}" for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")),
     )
 )
+#: Digits after the first one that any float of 32 bits needs, and one more.
+_SINGLE_DIGITS: Final = 10
+#: The exponents with which Go writes a float without one.
+_WITHOUT_EXPONENT: Final = range(-4, 6)
 _DECIMAL: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _BASED: Final = re.compile(r"([-+]?)0(?:[xX]([0-9a-fA-F]+)|[oO]?([0-7]+)|[bB]([01]+))")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -121,21 +127,49 @@ def read_tagged(tag: str, text: str) -> Json:
     return value
 
 
-def as_key(value: Json) -> str:
+def as_key(value: Json, text: str | None = None) -> str:
     """Returns the JSON key for a scalar key.
 
+    Args:
+        value: Its value.
+        text: As it is written; None if that is elsewhere, for an alias.
+
     Raises:
-        ValueError: The key is null.
+        ValueError: The key is null, or an integer that kubectl does not take as a key.
     """
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return f"{value:g}"
+    if isinstance(value, int | float):
+        digits = str(value) if text is None else text if text.startswith(".") else text.replace("_", "")
+        number = _read_integer(digits)
+        if number is None:
+            # 1e6, too, whose value is an integer.
+            return _float_key(float(digits))
+        if number > _MAX_SIGNED:
+            raise ValueError("a key cannot be an integer above int64; quote it")
+        return str(number)
     raise ValueError("a key cannot be null")
+
+
+def _float_key(number: float) -> str:
+    """Returns what ``strconv.FormatFloat(number, 'g', -1, 32)`` returns in Go, with which kubectl makes a key."""
+    single = _single(number)
+    if math.isinf(single):
+        return ".inf" if single > 0 else "-.inf"
+    # The fewest digits that are this number and no other one of 32 bits.
+    shortest = next(
+        text for digits in range(_SINGLE_DIGITS) if _single(float(text := f"{single:.{digits}e}")) == single
+    )
+    exponent = int(shortest.partition("e")[2])
+    return f"{Decimal(shortest):f}" if exponent in _WITHOUT_EXPONENT else shortest
+
+
+def _single(number: float) -> float:
+    """Returns the nearest float of 32 bits, which may be infinite."""
+    (single,) = struct.unpack("f", struct.pack("f", number))
+    return float(single)
 
 
 def _read_number(text: str) -> Json:

@@ -35,6 +35,41 @@ def test_keys_are_always_strings() -> None:
     ]
 
 
+#: Keys as they are written and as kubectl reads them: Go formats a float of 32 bits.
+FLOAT_KEYS = {
+    "2024.1215": "2024.1215",
+    "1_000.5": "1000.5",
+    "+2.5": "2.5",
+    ".5": "0.5",
+    "5.": "5",
+    "-0.0": "-0",
+    "1e5": "100000",
+    "123456.5": "123456.5",
+    "1e6": "1e+06",
+    "12345678.0": "1.2345678e+07",
+    "16777217.0": "1.6777216e+07",
+    "3.14159265358979": "3.1415927",
+    "99999999999999999999": "1e+20",
+    "0.0001": "0.0001",
+    "0.00001": "1e-05",
+    "1e-50": "0",
+    "1e39": ".inf",
+    "-1e39": "-.inf",
+    "._5": "._5",
+}
+
+
+@pytest.mark.parametrize("written", FLOAT_KEYS)
+def test_a_float_key_has_the_digits_that_kubectl_gives_it(written: str) -> None:
+    assert _values(f"{written}: a\n") == [{FLOAT_KEYS[written]: "a"}]
+    assert _values(f"'{written}': a\n") == [{written: "a"}]
+
+
+def test_an_integer_key_that_kubectl_refuses_is_an_error() -> None:
+    assert _values("9223372036854775807: a\n") == [{"9223372036854775807": "a"}]
+    assert _error("9223372036854775808: a\n") == "f.yaml:1:1: a key cannot be an integer above int64; quote it"
+
+
 def test_quoted_scalars_are_strings() -> None:
     assert _values("['1', \"yes\", '', '<<', ! 5]") == [["1", "yes", "", "<<", "5"]]
 

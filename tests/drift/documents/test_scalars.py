@@ -88,9 +88,10 @@ def test_plain_scalars_are_read_as_kubectl_reads_them(kubectl: Path, texts: list
         "{a: &x {p: 1}, b: &y {p: 2, q: 2}, <<: *y, <<: *x}",
         "{q: 0, <<: {q: 7, <<: {p: 1, q: 2}}}",
         "{a: &x {p: 1}, p: 2, !!merge <<: *x}",
+        "{2024.1215: 1, 1e6: 2, 1e5: 3, 1234567.5: 4, 0.00001: 5, 1e39: 6, -0.0: 7, 99999999999999999999: 8}",
     ],
 )
-def test_the_last_of_repeated_and_merged_keys_wins_as_for_kubectl(kubectl: Path, text: str) -> None:
+def test_keys_are_read_as_kubectl_reads_them(kubectl: Path, text: str) -> None:
     assert _read(f"x: {text}\n") == _as_kubectl_reads(kubectl, f"{CONFIG_MAP[:-3]}x: {text}\n")
 
 
