@@ -5,7 +5,7 @@ The caller opens the transaction.
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -34,6 +34,7 @@ from drift.history.rows import (
     count_of,
     episode_of,
     insert_episode,
+    is_null,
     member_of,
     scope_number,
     text_of,
@@ -57,6 +58,8 @@ from drift.words import rfc3339_ms
 
 #: Ended episodes and scans are deleted after a year and a month, so that a yearly audit finds its whole year.
 RETENTION: Final = timedelta(days=400)
+#: The length of a stored time up to its seconds.
+_SECONDS: Final = len("2026-01-31T12:00:00")
 #: Past scans in a report.
 _PAST_SCANS: Final = 50
 
@@ -74,12 +77,15 @@ def record_scan(
     """Implements `drift.history.store.History.record`."""
     number = scope_number(connection, scope)
     at = stored(report.generated_at)
-    changes = episode_changes(report, _open_episodes(connection, number), coverage)
-    first_seen = {was_open.episode.id: was_open.episode.first_seen for was_open, _ in changes.seen}
+    was_open = _open_episodes(connection, number)
+    changes = episode_changes(report, was_open, coverage)
+    first_seen = {known.episode.id: known.episode.first_seen for known, _ in changes.seen}
     if _is_outdated(connection, number, at):
         lifecycles = {found.finding.id: Lifecycle.NEW for found in changes.opened}
         return _with_history(report, lifecycles, first_seen, (), _past_scans(connection, number))
     is_first = not _has_row(connection, "scans", number)
+    since = _SinceLastScan(_last_scan(connection, number, at), at)
+    ended = since.ended(connection, number)
     opened = [
         _new_episode(
             scope,
@@ -94,17 +100,61 @@ def record_scan(
     _update_known_episodes(connection, changes, at, coverage.unmanaged)
     if for_notifications:
         insert_notifications(connection, numbers, changes)
+    open_ids = {known.episode.id for known in was_open} | {episode.id for episode in opened}
+    resolved = _resolved_findings(changes, [episode for episode in ended if episode.id not in open_ids], at)
     if count_as_scan:
-        _insert_scan(connection, number, report, at, changes)
+        had = {episode.id for episode in ended}
+        new = {episode.id for episode in opened} | {
+            known.episode.id for known, _ in changes.seen if since.contains(known.episode.first_seen)
+        }
+        _insert_scan(connection, number, report, at, new=len(new - had), resolved=len(resolved))
         _record_gaps(connection, number, report)
     _delete_expired(connection, at)
     return _with_history(
         report,
-        {episode.id: Lifecycle.REOPENED if episode.reopened else Lifecycle.NEW for episode in opened},
+        {
+            episode.id: Lifecycle.REOPENED if episode.reopened else Lifecycle.NEW
+            for episode in (*opened, *(known.episode for known, _ in changes.seen if since.began(known.episode)))
+        },
         first_seen | {episode.id: shown(stored(episode.first_seen)) for episode in opened},
-        _resolved_findings(changes, at),
+        resolved,
         _past_scans(connection, number),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _SinceLastScan:
+    """What a watch recorded between two scans that count.
+
+    Times are compared in whole seconds, as reports have them. A watch has the milliseconds of events.
+
+    Attributes:
+        last: The stored time of the last scan; "" before the first.
+        at: The stored time of this scan.
+    """
+
+    last: str
+    at: str
+
+    def contains(self, time: str) -> bool:
+        """Returns whether a time is after the last scan, and not after this one."""
+        return self.last[:_SECONDS] < stored(time)[:_SECONDS] <= self.at[:_SECONDS]
+
+    def began(self, episode: Episode) -> bool:
+        """Returns whether the last scan did not have the finding of an episode yet."""
+        return self.last[:_SECONDS] < stored(episode.first_seen)[:_SECONDS]
+
+    def ended(self, connection: sqlite3.Connection, scope: int) -> Sequence[Episode]:
+        """Returns the episodes that the last scan had, and that ended since."""
+        rows = connection.execute(
+            f"{EPISODES} WHERE scope = ? AND ended_at > ? AND state IN (?, ?)",
+            (scope, self.last, EpisodeState.RESOLVED, EpisodeState.REVERTED),
+        )
+        return [
+            episode
+            for episode in map(episode_of, rows)
+            if not self.began(episode) and episode.ended_at is not None and self.contains(episode.ended_at)
+        ]
 
 
 def update_episodes(connection: sqlite3.Connection, episodes: Sequence[Episode]) -> None:
@@ -123,6 +173,13 @@ def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[OpenEpiso
         OpenEpisode(value_of(row, "number", int), episode_of(row), member_of(row, "seen_with", Unmanaged))
         for row in rows
     ]
+
+
+def _last_scan(connection: sqlite3.Connection, scope: int, at: str) -> str:
+    """Returns the time of the last scan up to a time; "" if there is none."""
+    rows = connection.execute("SELECT max(at) AS last FROM scans WHERE scope = ? AND at <= ?", (scope, at))
+    row = rows.fetchone()
+    return "" if is_null(row, "last") else stored(time_of(row, "last"))
 
 
 def _is_outdated(connection: sqlite3.Connection, scope: int, at: str) -> bool:
@@ -204,11 +261,12 @@ def _update_open_episode(connection: sqlite3.Connection, scope: int, episode: Ep
     return True
 
 
-def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at: str, changes: EpisodeChanges) -> None:
+def _insert_scan(
+    connection: sqlite3.Connection, scope: int, report: Report, at: str, *, new: int, resolved: int
+) -> None:
     (open_now,) = connection.execute(
         "SELECT count(*) FROM episodes WHERE scope = ? AND ended_at IS NULL", (scope,)
     ).fetchone()
-    resolved = sum(state is EpisodeState.RESOLVED for _, state in changes.ended)
     connection.execute(
         "INSERT INTO scans (scope, at, complete, open, new, resolved, git_commit) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
@@ -216,7 +274,7 @@ def _insert_scan(connection: sqlite3.Connection, scope: int, report: Report, at:
             at,
             int(report.verdict is not Verdict.INCOMPLETE),
             open_now,
-            len(changes.opened),
+            new,
             resolved,
             report.manifests.git_commit,
         ),
@@ -318,8 +376,16 @@ def _with_history(
     )
 
 
-def _resolved_findings(changes: EpisodeChanges, at: str) -> tuple[Resolved, ...]:
-    ended = [was_open.episode for was_open, state in changes.ended if state is EpisodeState.RESOLVED]
+def _resolved_findings(changes: EpisodeChanges, before: Iterable[Episode], at: str) -> tuple[Resolved, ...]:
+    """Returns the findings that this scan resolved, and those whose episodes ended before."""
+    ended = [
+        *(
+            (was_open.episode, max(at, stored(was_open.episode.last_seen)))
+            for was_open, state in changes.ended
+            if state is EpisodeState.RESOLVED
+        ),
+        *((episode, stored(episode.ended_at or at)) for episode in before),
+    ]
     resolved = (
         Resolved(
             id=episode.id,
@@ -330,9 +396,9 @@ def _resolved_findings(changes: EpisodeChanges, at: str) -> tuple[Resolved, ...]
             cause=episode.cause,
             severity=episode.severity,
             first_seen=episode.first_seen,
-            resolved_at=shown(max(at, stored(episode.last_seen))),
+            resolved_at=shown(ended_at),
         )
-        for episode in ended
+        for episode, ended_at in ended
     )
     return tuple(sorted(resolved, key=lambda one: (*one.key.order, one.path)))
 

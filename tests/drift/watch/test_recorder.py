@@ -107,3 +107,79 @@ def test_the_number_of_episodes_that_wait_is_limited(watched: Watched, monkeypat
     watched.event(3, FINDING, OTHER)
 
     assert [one.id for one in read_history(watched.history.file).episodes] == ["other"]
+
+
+def lifecycles(report: Report) -> dict[str, str]:
+    return {finding.path: str(finding.lifecycle) for item in report.objects for finding in item.findings}
+
+
+def counts(report: Report) -> list[tuple[int, int, int]]:
+    """Returns how many findings were open, new and resolved in each scan."""
+    return [(one.open, one.new, one.resolved) for one in report.past]
+
+
+def test_a_finding_is_new_until_a_scan_that_counts_has_had_it(watched: Watched) -> None:
+    watched.scan(0)
+    watched.event(1.005, FINDING)
+
+    uncounted = watched.scan(2, FINDING, count_as_scan=False)
+    counted = watched.scan(60, FINDING)
+    later = watched.scan(61, FINDING, count_as_scan=False)
+
+    assert [lifecycles(one) for one in (uncounted, counted, later)] == [
+        {"data.a": "new"},
+        {"data.a": "new"},
+        {"data.a": "ongoing"},
+    ]
+    assert counts(later) == [(0, 0, 0), (1, 1, 0)]
+
+
+def test_what_a_watch_saw_end_is_resolved_until_the_next_scan_that_counts(watched: Watched) -> None:
+    watched.scan(0, FINDING, OTHER)
+    watched.event(1.005, OTHER)
+
+    uncounted = watched.scan(2, OTHER, count_as_scan=False)
+    counted = watched.scan(60, OTHER)
+    later = watched.scan(120, OTHER)
+
+    assert [[one.path for one in report.resolved] for report in (uncounted, counted, later)] == [
+        ["data.a"],
+        ["data.a"],
+        [],
+    ]
+    assert counted.resolved[0].resolved_at.startswith(time(1)[:-1])
+    assert counts(later) == [(2, 2, 0), (1, 0, 1), (1, 0, 0)]
+
+
+def test_what_opens_and_ends_between_two_scans_is_neither_new_nor_resolved(watched: Watched) -> None:
+    watched.scan(0)
+    watched.event(1, FINDING)
+    watched.event(2)
+
+    later = watched.scan(60)
+
+    assert later.resolved == ()
+    assert counts(later) == [(0, 0, 0), (0, 0, 0)]
+
+
+def test_what_ends_and_opens_again_between_two_scans_is_reopened(watched: Watched) -> None:
+    watched.scan(0, FINDING)
+    watched.event(1)
+    watched.event(2, FINDING)
+
+    later = watched.scan(60, FINDING)
+
+    assert (lifecycles(later), later.resolved) == ({"data.a": "reopened"}, ())
+    assert counts(later) == [(1, 1, 0), (1, 0, 0)]
+
+
+def test_a_change_in_the_second_of_a_scan_counts_once(watched: Watched) -> None:
+    watched.scan(0, OTHER)
+    # The report has whole seconds, and the event came before it.
+    watched.event(1.005, FINDING)
+    counted = watched.scan(1, FINDING)
+    later = watched.scan(60, FINDING)
+
+    assert lifecycles(later) == {"data.a": "ongoing"}
+    assert counts(later) == [(1, 1, 0), (1, 1, 1), (1, 0, 0)]
+    assert counted.past == later.past[:-1]
