@@ -7,7 +7,7 @@ has it.
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
@@ -100,6 +100,7 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
     Pointers to what is live are valid before anything is removed, and those of the manifest after that.
     """
     tests = [*_test_of_version(item, findings)]
+    edited = _edited_keys(item.findings)
     replacements: list[Object] = []
     removals: list[Object] = []
     additions: list[tuple[list[tuple[int, str]], Finding]] = []
@@ -107,7 +108,7 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
         if finding.change is Change.REMOVED:
             additions.append((_order(finding.pointer), finding))
             continue
-        tests += _tests_of_keys(finding, _edited_keys(item.findings))
+        tests += _tests_of_keys(finding, edited)
         if not isinstance(finding.live, dict | list):
             tests.append({"op": "test", "path": finding.pointer, "value": finding.live})
         if finding.change is Change.ADDED:
@@ -119,16 +120,12 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
             replacements.append({"op": "replace", "path": finding.pointer, "value": finding.desired})
     # From the end, so that the indexes of what is still to do stay right.
     removals.sort(key=lambda operation: _order(operation["path"]), reverse=True)
-    operations = [*_without_repeats(tests), *replacements, *removals]
+    operations = [*{test["path"]: test for test in tests}.values(), *replacements, *removals]
+    reverted = {parse(finding.path) for finding in findings} if additions else set()
     for _, finding in sorted(additions, key=lambda addition: addition[0]):
-        left = [other for other in item.findings if other not in findings]
-        operations += _tests_of_keys(finding, _edited_keys(left))
+        operations += _tests_of_keys(finding, edited, reverted)
         operations.append({"op": "add", "path": finding.pointer, "value": finding.desired})
     return operations
-
-
-def _without_repeats(tests: Sequence[Object]) -> Iterator[Object]:
-    return (test for number, test in enumerate(tests) if test not in tests[:number])
 
 
 def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterator[Object]:
@@ -145,21 +142,33 @@ def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterato
 
 def _edited_keys(findings: Sequence[Finding]) -> Mapping[Path, Json]:
     """Returns the live values of the key fields of list items that differ, by the path that Git's item has."""
-    edited: dict[Path, Json] = {}
+    global _last_edited_keys  # noqa: PLW0603
+    known, edited = _last_edited_keys
+    if known is not findings:
+        edited = dict(_find_edited_keys(findings))
+        _last_edited_keys = findings, edited
+    return edited
+
+
+#: The result for the findings of one object, which are asked for once for each of them.
+_last_edited_keys: tuple[Sequence[Finding], Mapping[Path, Json]] = ((), {})
+
+
+def _find_edited_keys(findings: Sequence[Finding]) -> Iterator[tuple[Path, Json]]:
     for finding in findings:
         with suppress(ValueError):
             path = parse(finding.path)
             if len(path) > 1 and isinstance(path[-2], ItemKey) and finding.change is not Change.REMOVED:
-                edited[path] = finding.live
-    return edited
+                yield path, finding.live
 
 
-def _tests_of_keys(finding: Finding, edited: Mapping[Path, Json]) -> Iterator[Object]:
+def _tests_of_keys(finding: Finding, edited: Mapping[Path, Json], reverted: Collection[Path] = ()) -> Iterator[Object]:
     """Yields tests that the list items on the way to a field are where the report has them.
 
     Args:
         finding: The finding.
         edited: The live values of key fields that differ from the path.
+        reverted: The paths of key fields that have Git's value again.
     """
     pointer = ""
     path = parse(finding.path)
@@ -169,7 +178,9 @@ def _tests_of_keys(finding: Finding, edited: Mapping[Path, Json]) -> Iterator[Ob
         if isinstance(element, ItemKey):
             for name, value in element:
                 if name not in {SET_FIELD, OCCURRENCE}:
-                    live = edited.get((*path[:number], name), typed_key(name, value))
+                    key, live = (*path[:number], name), typed_key(name, value)
+                    if key not in reverted:
+                        live = edited.get(key, live)
                     yield {"op": "test", "path": f"{pointer}/{escape_pointer(name)}", "value": live}
 
 
