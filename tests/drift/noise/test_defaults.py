@@ -89,6 +89,17 @@ def test_a_pods_requests_that_the_server_copied_from_its_limits_are_silent(works
     assert workspace.report().findings == []
 
 
+def _with_field(workspace: Application, field: str) -> str:
+    """Adds a field to the CRD of widgets in the cluster, and returns the CRD."""
+    definition = WIDGETS.replace(
+        "                mode: {type", f"                {field}\n                mode: {{type"
+    )
+    workspace.write(definition)
+    workspace.sync()
+    wait_for_schema(workspace)
+    return definition
+
+
 @pytest.mark.usefixtures("crd")
 @pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.ADOPTED])
 def test_n7_a_default_object_and_the_defaults_inside_it_are_silent(workspace: Application, syncer: Syncer) -> None:
@@ -97,12 +108,7 @@ def test_n7_a_default_object_and_the_defaults_inside_it_are_silent(workspace: Ap
         "extra: {type: object, default: {z: 1, v: {}}, "
         f"properties: {{z: {{type: integer}}, w: {{type: string, default: ww}}, {within}}}}}"
     )
-    definition = WIDGETS.replace(
-        "                mode: {type", f"                {nested}\n                mode: {{type"
-    )
-    workspace.write(definition)
-    workspace.sync()
-    wait_for_schema(workspace)
+    definition = _with_field(workspace, nested)
     workspace.write(definition + "---\n" + widget("{size: big}"))
     workspace.sync(syncer)
 
@@ -113,12 +119,7 @@ def test_n7_a_default_object_and_the_defaults_inside_it_are_silent(workspace: Ap
 @pytest.mark.parametrize("syncer", BOTH)
 def test_an_empty_list_that_switches_off_the_default_of_a_crd(workspace: Application, syncer: Syncer) -> None:
     listed = "extra: {type: array, items: {type: string}, default: [x]}"
-    definition = WIDGETS.replace(
-        "                mode: {type", f"                {listed}\n                mode: {{type"
-    )
-    workspace.write(definition)
-    workspace.sync()
-    wait_for_schema(workspace)
+    definition = _with_field(workspace, listed)
     workspace.write(definition + "---\n" + widget("{size: big, extra: []}"))
     workspace.sync(syncer)
 
