@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from drift.compare.objects import compare_object
+from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
 from drift.objects import Object, ObjectKey
 from drift.policy.findings import deletion_findings
@@ -33,6 +33,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.sandbox)
 
 
+def _compare(
+    proof: InSyncProof,
+    given: tuple[Object, Object, Object | None],
+    synced: Object | None,
+    schema: Type,
+    *,
+    out_of_sync: bool = False,
+) -> ObjectComparison:
+    return compare_object(
+        *given,
+        schema,
+        managers=proof.managers,
+        synced_manifest=synced,
+        reserved=proof.reserved,
+        out_of_sync=out_of_sync,
+    )
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
     """Checks each in-sync proof of any test, of an object or of its Pod template, against the full comparison."""
@@ -48,15 +66,7 @@ def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
     ) -> bool:
         holds = prove(self, desired, live, synced, last_applied, schema)
         if holds:
-            compared = compare_object(
-                desired,
-                live,
-                last_applied,
-                schema,
-                managers=self.managers,
-                synced_manifest=synced,
-                reserved=self.reserved,
-            )
+            compared = _compare(self, (desired, live, last_applied), synced, schema)
             assert not compared.differences, compared.differences
             assert not compared.assumes_admission, compared.decisions
             assert not compared.remarks, compared.remarks
@@ -79,15 +89,7 @@ def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
         if rest[0] is not desired:
             for out_of_sync in (False, True):
                 compared, expected = (
-                    compare_object(
-                        *given,
-                        schema,
-                        managers=self.managers,
-                        synced_manifest=synced,
-                        reserved=self.reserved,
-                        out_of_sync=out_of_sync,
-                    )
-                    for given in (rest, whole)
+                    _compare(self, given, synced, schema, out_of_sync=out_of_sync) for given in (rest, whole)
                 )
                 assert compared.differences == expected.differences
                 assert compared.assumes_admission == expected.assumes_admission
