@@ -10,6 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from drift.objects import Incomparable, Json, Object
@@ -107,6 +108,8 @@ def without_passwords(text: str) -> str:
     return _IN_QUERY.sub(r"\1...", _CREDENTIALS.sub(r"\1", text))
 
 
+# Cached, because it is asked for every object, and most are of few kinds.
+@lru_cache(maxsize=1024)
 def is_secret(api_version: str, kind: str) -> bool:
     """Returns whether objects of this kind are redacted like a Secret.
 

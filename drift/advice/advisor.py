@@ -67,7 +67,7 @@ class Advisor:
 
     sources: Mapping[str, SourceInfo]
     contexts: Mapping[str | None, str | None]
-    pending: Mapping[tuple[str, object], int]
+    pending: Counter[tuple[str, object]]
     manifests_in: Mapping[str, int]
     is_in_git: bool
     is_fixable: bool
@@ -85,7 +85,7 @@ class Advisor:
         pending = Counter[tuple[str, object]]()
         for item in report.objects:
             count = sum(finding.is_drift and finding.cause is Cause.PENDING_SYNC for finding in item.findings)
-            for origin in item.origins:
+            for origin in item.origins if count else ():
                 pending[origin, None] += count
                 pending[origin, item.key] += count
         return cls(

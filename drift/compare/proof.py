@@ -165,23 +165,20 @@ class InSyncProof:
         """Whether every desired field is live with the same value and, if ``strict``, there are no other fields."""
         if strict and len(desired) != len(live):
             return False
-        for name, desired_value in desired.items():
+        for name, value in desired.items():
             live_value = live.get(name, ABSENT)
-            kind = type(desired_value)
-            if kind is not type(live_value) or (
-                not desired_value and self._may_equal_absence(desired_value, schema, name)
-            ):
+            kind = type(value)
+            if kind is not type(live_value) or (not value and self._may_equal_absence(value, schema, name)):
                 return False
             if kind is dict:
                 child = schema.field(name)
-                if not self._has_fields(
-                    desired_value, live_value, child, strict=strict or child.atomic or child.shape is Shape.UNKNOWN
-                ):
+                is_strict = strict or child.atomic or child.shape is Shape.UNKNOWN
+                if not self._has_fields(value, live_value, child, strict=is_strict):
                     return False
             elif kind is list:
-                if not self._has_items(desired_value, live_value, schema.field(name), strict=strict):
+                if not self._has_items(value, live_value, schema.field(name), strict=strict):
                     return False
-            elif desired_value != live_value:
+            elif value != live_value:
                 return False
         return True
 
@@ -391,15 +388,15 @@ class _OwnedFields:
 
     def _object_in_git(self, fields: Object, desired: Object, live: Object, schema: Type, parent_field: str) -> bool:
         for element, children in fields.items():
-            name = element[2:]
             if element == ".":
                 continue
+            name = element[2:]
             if element[:2] != "f:" or type(children) is not dict:
                 return False
-            if name in desired:
-                if children and not self._value_in_git(children, desired[name], live[name], schema.field(name), name):
+            if name not in desired:
+                if not self._is_ignored(name, children, live, schema, parent_field):
                     return False
-            elif not self._is_ignored(name, children, live, schema, parent_field):
+            elif children and not self._value_in_git(children, desired[name], live[name], schema.field(name), name):
                 return False
         return True
 

@@ -10,13 +10,14 @@ postponed until all objects are known.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from drift.errors import RequestError
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
-from drift.managed_fields import manager_names
+from drift.managed_fields import ManagerName, manager_names
 from drift.objects import Json, Object, as_object, at
 
 #: Holds the Application and the object, for example ``shop:apps/Deployment:shop/web``.
@@ -67,7 +68,7 @@ def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDT
         keys: The keys that the tracking label may have, most likely first.
     """
     metadata = as_object(body.get("metadata"))
-    if not any(manager in MANAGERS for manager, _, _ in manager_names(metadata.get("managedFields"))):
+    if not _has_written(manager_names(metadata.get("managedFields"))):
         return None
     annotation = as_object(metadata.get("annotations")).get(TRACKING_ID)
     labels = as_object(metadata.get("labels"))
@@ -80,6 +81,13 @@ def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDT
         if isinstance(name, str) and name:
             return ArgoCDTracking(name, by_annotation=False, label=key)
     return ArgoCDTracking(None, by_annotation=False, label=None)
+
+
+# Cached, because most objects of a kind have the same managers.
+@lru_cache(maxsize=4096)
+def _has_written(names: tuple[ManagerName, ...]) -> bool:
+    """Whether Argo CD is among the field managers of an object."""
+    return any(manager in MANAGERS for manager, _, _ in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,10 +87,11 @@ class ReservedMetadata:
         """
         found: set[str] = set()
         for group in ("labels", "annotations"):
-            only_live = as_object(at(live, group)).keys() - as_object(at(desired, group)).keys()
-            for name in _WRITTEN_BY.keys() & self.tracking[group].exact & only_live:
-                if not _is_put_by_hand(as_object(live), group, name):
-                    found.update(_WRITTEN_BY[name])
+            in_cluster, in_git = as_object(at(live, group)), as_object(at(desired, group))
+            for name, programs in _WRITTEN_BY.items():
+                is_only_live = name in in_cluster and name not in in_git and name in self.tracking[group].exact
+                if is_only_live and not _is_put_by_hand(as_object(live), group, name):
+                    found.update(programs)
         return frozenset(found)
 
     def with_label(self, name: str, value: str, *, overwrites: bool) -> "ReservedMetadata":

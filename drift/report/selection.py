@@ -133,6 +133,7 @@ def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool) -> list
             findings=tuple(one for one in item.findings if one.is_drift or (with_controllers and one.ignored is None)),
         )
         for item in items
+        if item.findings or item.status is not Status.IN_SYNC
     )
     return [item for item in kept if item.findings or item.status is not Status.IN_SYNC]
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from drift.documents import Document
-from drift.documents.files import ENDINGS, files_below, is_excluded, is_folder, is_left_out, read_file
+from drift.documents.files import files_below, has_ending, is_excluded, is_folder, is_left_out, read_file
 from drift.documents.parse import read_valid_documents
 from drift.errors import DriftError, ManifestError, SourceError, UsageError
 from drift.globs import FileGlob
@@ -414,7 +414,7 @@ def _read_revision(
         prefix = "" if inside == "." else f"{inside}/"
         if (top / inside).is_dir():
             below = [name for name in files_below(top / inside) if not is_left_out(name, str(path), exclude)]
-            lost = [name for name in outside if name.startswith(prefix) and PurePosixPath(name).suffix in ENDINGS]
+            lost = [name for name in outside if name.startswith(prefix) and has_ending(name)]
             selected = select_files(str(path), below, lambda name: read(prefix + name))
             for error in selected.errors:
                 raise error

@@ -12,7 +12,7 @@ from posixpath import normpath
 from typing import Final
 
 from drift.documents import Document
-from drift.documents.files import ENDINGS, files_below, is_file, is_folder, read_file
+from drift.documents.files import files_below, has_ending, is_file, is_folder, read_file
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
 from drift.model import SourceKind
@@ -204,11 +204,7 @@ class _Selector:
                 self._render_commands[root] = f"drift report {self._path(root)}"
         if self._render_commands:
             raise UsageError(self._message())
-        outside = {
-            file
-            for file in self._files
-            if PurePath(file).suffix in ENDINGS and not _is_in_or_below(_split(file)[0], roots)
-        }
+        outside = {file for file in self._files if has_ending(file) and not _is_in_or_below(_split(file)[0], roots)}
         kustomizations = {file for root in roots if root not in self._errors for file in self._kustomizations[root]}
         files = outside | kustomizations | self._by_kustomization
         return SelectedFiles(tuple(sorted(files)), frozenset(self._by_kustomization), tuple(self._errors.values()))

@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 
 from drift.documents import Document
-from drift.documents.files import files_below, is_excluded, is_folder, mode_of, read_file, read_stream
+from drift.documents.files import files_below, is_excluded, is_folder, mode_of, path_order, read_file, read_stream
 from drift.documents.parse import number_documents, read_valid_documents
 from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.flux_values import example_name, mask_encrypted
@@ -370,7 +370,7 @@ def _read_folder(as_written: str, path: str, plain: PlainFiles, exclude: Sequenc
     unread = [ManifestError(f"{error.filename}: cannot be read: {error.strerror}") for error in errors]
     folder_links = [str(folder / name) for name in sorted(links)]
     yield _File(as_written, [*unread, *selected.errors], path=path, folder_links=folder_links)
-    for name in sorted(selected.files, key=Path):
+    for name in sorted(selected.files, key=path_order):
         file = folder / name
         by_kustomization = name in selected.by_kustomization
         documents = _documents(file, plain, by_kustomize=by_kustomization)
