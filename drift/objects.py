@@ -1,5 +1,6 @@
 """Kubernetes objects, read from Git or from the cluster: their JSON, their identity, and manifests."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,6 +45,19 @@ def objects_at(value: Json, *path: str) -> list[Object]:
     """Returns the objects in the list at a path of keys; [] if it is missing or no list."""
     found = at(value, *path)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def indented_json(value: Json) -> str:
+    """Returns a JSON document as text, indented by two spaces and ending in a newline.
+
+    Raises:
+        TypeError: It holds a value that JSON does not have.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    except TypeError:
+        # A number of more than 64 bits, or half of a surrogate pair. With an indent, this takes twenty times as long.
+        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 @dataclass(frozen=True, slots=True, order=True)

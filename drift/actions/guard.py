@@ -1,6 +1,5 @@
 """Says what merging a change of the manifests does to the drift that is open, and writes it in several formats."""
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +8,7 @@ from typing import Final
 from drift.actions.adopt import is_as_reported, value_at_path
 from drift.actions.selection import Selected
 from drift.model import Cause, Change, Finding, ObjectReport
-from drift.objects import Json, Manifest, Object, as_object
+from drift.objects import Json, Manifest, Object, as_object, indented_json
 from drift.paths import ItemKey, parse, render
 from drift.report.github import Annotation
 from drift.report.markdown import code
@@ -188,7 +187,7 @@ def _json(guarded: Sequence[Guarded]) -> str:
         }
         for one in guarded
     ]
-    return json.dumps({"findings": findings}, indent=2, ensure_ascii=False) + "\n"
+    return indented_json({"findings": findings})
 
 
 def _github(guarded: Sequence[Guarded]) -> str:

@@ -1,6 +1,5 @@
 """A history as text, worst first, or as JSON: its episodes, their statistics, and what was not checked."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,7 @@ from drift.history.queries import (
     worst_episodes_first,
 )
 from drift.model import API_VERSION
-from drift.objects import Json
+from drift.objects import Json, indented_json
 from drift.report.json_report import actor_document
 from drift.report.text import SEVERITY_STYLE, Line, Terminal
 from drift.report.view import duration, key_name, managers_and_users, sentence, short
@@ -204,7 +203,7 @@ def timeline_json(timeline: Timeline, by: By | None = None) -> str:
         "statistics": _statistics_document(episode_statistics(timeline.episodes)),
         "episodes": [_episode_document(episode, now) for episode in timeline.episodes],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return indented_json(document)
 
 
 def _statistics_lines(timeline: Timeline) -> Iterator[str]:

@@ -29,7 +29,7 @@ from drift.model import (
     Verdict,
     report_order,
 )
-from drift.objects import Json
+from drift.objects import Json, indented_json
 from drift.report.json_schema import RFC3339, ActorDocument, CommandsDocument, FindingDocument, ReportDocument
 
 _KIND: Final = "DriftReport"
@@ -133,7 +133,7 @@ def to_json(report: Report, saved: str | None = None) -> str:
     Raises:
         TypeError: The report holds a redacted value, which is a bug in drift.
     """
-    return json.dumps(to_document(report, saved), indent=2, ensure_ascii=False) + "\n"
+    return indented_json(to_document(report, saved))
 
 
 def read_report(text: str | bytes, name: str) -> Report:

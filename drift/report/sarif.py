@@ -1,6 +1,5 @@
 """SARIF 2.1.0 for code scanning: one rule for each cause and change, one result for each finding."""
 
-import json
 from posixpath import isabs, normpath
 from typing import Final
 from urllib.parse import quote
@@ -8,7 +7,7 @@ from urllib.parse import quote
 from drift import __version__
 from drift.explain.texts import CAUSES, CHANGES
 from drift.model import Cause, Change, Finding, Lifecycle, ObjectReport, Report, Severity, Status, Verdict
-from drift.objects import STDIN, Json
+from drift.objects import STDIN, Json, indented_json
 from drift.report.diff import what_differs
 from drift.report.selection import finding_order, worst_first
 from drift.report.view import message_lines, object_name, place_in_file, place_of, sentence, short
@@ -57,7 +56,7 @@ def to_sarif(report: Report) -> str:
             for item, finding in results
         ],
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return indented_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _rule_id(cause: Cause, change: Change) -> str:
