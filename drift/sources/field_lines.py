@@ -1,12 +1,13 @@
 """Finds the lines of fields in the files of manifests, for the objects that have findings."""
 
+import os
 import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import zip_longest
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from drift.documents.files import read_file
@@ -65,7 +66,7 @@ class FieldLines:
 
             text = self._bytes(source.file)
             return Place(source.file, line_in_template(text, manifest, path) if path else source.line)
-        is_generated = PurePath(source.file).name in KUSTOMIZATIONS
+        is_generated = os.path.basename(source.file) in KUSTOMIZATIONS  # noqa: PTH119
         if manifest.layers or is_generated:
             return self._built(manifest, source, path) if path else Place(source.file, source.line)
         return Place(source.file, self._line(manifest, source, path) or source.line)
@@ -129,7 +130,8 @@ class FieldLines:
         return first_document(text[1], text[0])
 
 
-@dataclass(frozen=True, slots=True)
+# Compared and hashed by identity, which is faster.
+@dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
     """A key of a mapping or an item of a list, in the text of a document.
 
