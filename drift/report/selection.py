@@ -80,7 +80,7 @@ class Filters:
             chosen = tuple(findings)[:left]
             shown += len(chosen)
             hidden += sum(one.is_drift for one in item.findings) - sum(one.is_drift for one in chosen)
-            kept += [replace(item, findings=chosen)] if chosen else []
+            kept += [_with_findings(item, chosen)] if chosen else []
         counts = [
             *([plural(hidden, "finding")] if hidden else []),
             *([f"{plural(hidden_objects, 'object')} without findings"] if hidden_objects else []),
@@ -128,14 +128,18 @@ def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool) -> list
         with_controllers: Whether to keep what controllers changed, also in objects that are in sync.
     """
     kept = (
-        replace(
-            item,
-            findings=tuple(one for one in item.findings if one.is_drift or (with_controllers and one.ignored is None)),
+        _with_findings(
+            item, tuple(one for one in item.findings if one.is_drift or (with_controllers and one.ignored is None))
         )
         for item in items
         if item.findings or item.status is not Status.IN_SYNC
     )
     return [item for item in kept if item.findings or item.status is not Status.IN_SYNC]
+
+
+def _with_findings(item: ObjectReport, findings: tuple[Finding, ...]) -> ObjectReport:
+    # Most objects keep all findings, and copies take time.
+    return item if findings == item.findings else replace(item, findings=findings)
 
 
 def not_listed(report: Report, *, with_controllers: bool) -> str | None:

@@ -127,16 +127,17 @@ class PairComparer:
         comparison = self._comparison(pair, reserved)
         findings = self._findings(pair, comparison)
         has_drifted = any(finding.is_drift for finding in findings)
+        # Only commands that revert findings need the state of the live object.
+        live = pair.live if findings else None
         report = replace(
             pair.report(Status.DRIFTED if has_drifted else Status.IN_SYNC, "; ".join(comparison.remarks) or None),
             findings=findings,
             decisions=comparison.decisions if self.options.explain else (),
             not_compared=comparison.not_compared,
+            uid=None if live is None else live.uid,
+            resource_version=None if live is None else live.resource_version,
+            generation=None if live is None else live.generation,
         )
-        if findings:
-            # Only commands that revert findings need these.
-            live = pair.live
-            report = replace(report, uid=live.uid, resource_version=live.resource_version, generation=live.generation)
         depends_on_last_sync = comparison.differences or comparison.assumes_admission
         # Reports of other objects also depend on the last sync and on autoscalers, which can change.
         if not (depends_on_last_sync or comparison.lacks_owners):
