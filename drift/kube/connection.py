@@ -143,7 +143,9 @@ def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonat
     """
     load_client()
     files = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    existing = [name for name in files.split(os.pathsep) if name and _is_file(name)]
+    # Path.expanduser raises an error if the user has no home.
+    paths = [os.path.expanduser(name) for name in files.split(os.pathsep) if name]  # noqa: PTH111
+    existing = [path for path in paths if os.path.isfile(path)]  # noqa: PTH113
     if existing:
         return _from_kubeconfig(existing, context, impersonate)
     if kubeconfig:
@@ -153,11 +155,6 @@ def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonat
     raise ConnectError(
         f"no kubeconfig found at {files}, and this is not a pod; name one with --kubeconfig or KUBECONFIG"
     )
-
-
-def _is_file(name: str) -> bool:
-    # Path.expanduser raises an error if the user has no home.
-    return os.path.isfile(os.path.expanduser(name))  # noqa: PTH111, PTH113
 
 
 def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Impersonation) -> Connection:

@@ -8,7 +8,6 @@ https://pkg.go.dev/golang.org/x/net/http/httpproxy
 """
 
 import ipaddress
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +119,7 @@ def _named_entry(config: "ConfigNode", part: str, name: object) -> dict[str, Any
 
 def _read(file: str) -> dict[str, Any]:
     try:
-        documents = list(read_documents(Path(os.path.expanduser(file)).read_bytes(), f"kubeconfig {file}"))  # noqa: PTH111
+        documents = list(read_documents(Path(file).read_bytes(), f"kubeconfig {file}"))
     except OSError as error:
         raise ConnectError(f"kubeconfig {file}: cannot be read: {error.strerror}") from None
     except ManifestError as error:

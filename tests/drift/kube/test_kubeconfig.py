@@ -56,6 +56,40 @@ def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert Path(connection.client.configuration.ssl_ca_cert).read_text() == "certificate"
 
 
+@pytest.mark.parametrize("named", [None, "~/.kube/config"])
+@pytest.mark.parametrize("variable", [None, "~/.kube/config"])
+def test_paths_are_relative_to_the_kubeconfig_in_the_home(
+    named: str | None, variable: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "home" / ".kube"
+    folder.mkdir(parents=True)
+    (folder / "ca.pem").write_text("certificate")
+    (folder / "plugin").write_text(
+        """#!/bin/sh\necho '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential","""
+        f""" "status": {{"token": "{TOKEN}"}}}}'\n"""
+    )
+    (folder / "plugin").chmod(0o755)
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin"}
+    written(
+        folder / "config",
+        kubeconfig(
+            clusters=[{"name": "a", "cluster": {"server": "https://a", "certificate-authority": "ca.pem"}}],
+            users=[{"name": "a", "user": {"exec": plugin}}],
+        ),
+    )
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    if variable is None:
+        monkeypatch.delenv("KUBECONFIG", raising=False)
+    else:
+        monkeypatch.setenv("KUBECONFIG", variable)
+
+    connection = connect(named, None)
+
+    assert connection.credentials() == {"authorization": f"Bearer {TOKEN}"}
+    assert Path(connection.client.configuration.ssl_ca_cert).read_text() == "certificate"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
