@@ -151,6 +151,12 @@ def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonat
     if kubeconfig:
         raise UsageError(f"--kubeconfig {kubeconfig}: no such file")
     if "KUBERNETES_SERVICE_HOST" in os.environ:
+        if context is not None:
+            # The context may be of another cluster.
+            raise UsageError(
+                f"--context {context}: there is no kubeconfig (looked at {files}); "
+                "the pod's service account has no contexts"
+            )
         return _from_service_account(impersonate)
     raise ConnectError(
         f"no kubeconfig found at {files}, and this is not a pod; name one with --kubeconfig or KUBECONFIG"

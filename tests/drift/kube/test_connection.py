@@ -343,3 +343,22 @@ def test_what_an_exec_plugin_says_is_shown_without_credentials(
 
     assert main(["report", str(tmp_path / "a.yaml"), "--kubeconfig", str(file)]) == 3
     assert stderr() == f"drift: kubeconfig {file}: no credentials: the exec plugin exited with status 1: {shown}\n"
+
+
+@pytest.mark.parametrize("contexts", [["production"], ["production", "staging"]])
+def test_a_pod_without_a_kubeconfig_has_no_contexts(
+    contexts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
+) -> None:
+    for variable, value in (("HOST", "127.0.0.1"), ("PORT", "1")):
+        monkeypatch.setenv(f"KUBERNETES_SERVICE_{variable}", value)
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP)
+    flags = [f"--context={context}" for context in contexts]
+
+    assert main(["report", str(tmp_path / "a.yaml"), *flags]) == 2
+
+    assert stderr() == (
+        "drift: --context production: there is no kubeconfig (looked at /nonexistent/kubeconfig); "
+        "the pod's service account has no contexts\n"
+    )
+    with pytest.raises(ConnectError, match="the pod's service account cannot be used"):
+        connect(None, None)
