@@ -1,6 +1,7 @@
 """Reports as files: ``--output`` writes them in each format, ``drift render`` and others read the JSON ones."""
 
 import argparse
+import contextlib
 import errno
 import os
 import shutil
@@ -43,9 +44,9 @@ def _check_writable(form: Format, file: Path) -> None:
     try:
         if file.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if file.is_file() or not file.exists():
+        if not _is_device(file):
             # A file without a name, which a crash cannot leave behind.
-            tempfile.TemporaryFile(dir=file.parent).close()
+            tempfile.TemporaryFile(dir=_without_links(file).parent).close()
     except OSError as error:
         raise _unwritable(form, file, error) from None
 
@@ -104,16 +105,38 @@ def _style(options: argparse.Namespace, saved: str | None, *, on_terminal: bool)
 
 
 def _is_device(file: Path) -> bool:
-    """Whether a file is a device or a pipe, such as /dev/stdout, which cannot be replaced."""
-    return file.exists() and not file.is_file()
+    """Whether a file cannot be replaced: a device, a pipe, or what a standard stream is redirected to."""
+    return (file.exists() and not file.is_file()) or _stream(file) is not None
+
+
+def _stream(file: Path) -> int | None:
+    """Returns the descriptor of the standard stream that a file such as /dev/stdout is; None for other files."""
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(file.stat(), os.fstat(descriptor)):
+                return descriptor
+    return None
+
+
+def _without_links(file: Path) -> Path:
+    """Returns the file that a link leads to: a new version of the file would replace the link itself."""
+    path = Path(os.path.realpath(file))
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return path
 
 
 def _write_file(file: Path, form: Format, text: str) -> None:
     try:
-        if _is_device(file):
+        stream = _stream(file)
+        if stream is not None:
+            # Opening the file again would write over what the stream has written.
+            with open(stream, "w", encoding="utf-8", newline="", closefd=False) as opened:
+                opened.write(text)
+        elif _is_device(file):
             file.write_text(text, "utf-8")
         else:
-            replace_file(file, text)
+            replace_file(_without_links(file), text)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -192,6 +192,52 @@ def test_a_closed_pipe_exits_silently_with_141(comparison: list[str]) -> None:
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_redirected_stream_named_as_a_file_gets_the_report(comparison: list[str], folder: Path, stream: str) -> None:
+    link = folder / "link"
+    link.symlink_to(f"/dev/{stream}")
+    with (folder / "report.json").open("a") as file:
+        file.write("before\n")
+        file.flush()
+        ended = _run([*comparison, "--quiet", "--output", f"json={link}"], **{stream: file})
+
+    before, _, report = (folder / "report.json").read_text().partition("\n")
+    assert ended.returncode == 1
+    assert before == "before"
+    assert json.loads(report)["summary"]["verdict"] == "drifted"
+    assert link.readlink() == Path(f"/dev/{stream}")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_report_is_written_through_a_link(comparison: list[str], folder: Path, exists: bool) -> None:
+    (folder / "elsewhere").mkdir()
+    latest, dated = folder / "latest.json", folder / "elsewhere" / "2026-11-30.json"
+    latest.symlink_to("elsewhere/2026-11-30.json")
+    if exists:
+        dated.write_text("old")
+
+    assert main([*comparison, "--quiet", "--output", f"json={latest}"]) == 1
+
+    assert latest.readlink() == Path("elsewhere/2026-11-30.json")
+    assert json.loads(dated.read_text())["summary"]["verdict"] == "drifted"
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [("missing/a", "No such file or directory"), ("link", "Too many levels of symbolic links")],
+)
+def test_a_link_to_no_file_is_found_before_the_scan(
+    comparison: list[str], folder: Path, target: str, reason: str, stderr: Callable[[], str]
+) -> None:
+    link = folder / "link"
+    link.symlink_to(target)
+
+    assert main([*comparison, "--output", f"json={link}"]) == 2
+
+    assert stderr() == f"drift: --output json={link}: cannot be written: {reason}\n"
+    assert link.readlink() == Path(target)
+
+
 MANIFESTS = """\
 apiVersion: v1
 kind: ConfigMap
