@@ -28,14 +28,21 @@ def chosen_outputs(options: argparse.Namespace) -> list[Output]:
     """Returns the formats of ``--output``; by default text on standard output.
 
     Raises:
-        UsageError: More than one format would go to standard output, or a file cannot be written.
+        UsageError: More than one format would go to standard output or to one file, or a file cannot be written.
     """
     outputs: list[Output] = options.output or ([] if options.quiet else [(Format.TEXT, None)])
     if sum(file is None for _, file in outputs) > 1:
         raise UsageError("only one --output can go to standard output; give the others a file: --output json=FILE")
+    first: dict[str, str] = {}
     for form, file in outputs:
-        if file is not None:
-            _check_writable(form, file)
+        if file is None:
+            continue
+        _check_writable(form, file)
+        if not _is_device(file):
+            flag = f"--output {form}={file}"
+            before = first.setdefault(os.path.realpath(file), flag)
+            if before is not flag:
+                raise UsageError(f"{before} and {flag} are the same file; give each a file of its own")
     return outputs
 
 

@@ -238,6 +238,28 @@ def test_a_link_to_no_file_is_found_before_the_scan(
     assert link.readlink() == Path(target)
 
 
+@pytest.mark.parametrize("name", ["out", "./elsewhere/../out", "link"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_two_outputs_cannot_share_a_file(
+    comparison: list[str], folder: Path, name: str, form: str, stderr: Callable[[], str]
+) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "link").symlink_to("out")
+    flags = (f"--output=json={folder}/out", f"--output={form}={folder}/{name}")
+
+    assert main([*comparison, *flags]) == 2
+
+    assert stderr() == (
+        f"drift: --output json={folder}/out and --output {form}={folder / name} are the same file; "
+        "give each a file of its own\n"
+    )
+    assert not (folder / "out").exists()
+
+
+def test_two_outputs_can_share_a_device(comparison: list[str]) -> None:
+    assert main([*comparison, "--output=json=/dev/null", "--output=text=/dev/null"]) == 1
+
+
 MANIFESTS = """\
 apiVersion: v1
 kind: ConfigMap
