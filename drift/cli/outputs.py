@@ -65,7 +65,9 @@ def _unwritable(form: Format, file: Path, error: OSError) -> UsageError:
 def write_outputs(
     report: Report, outputs: Sequence[Output], options: argparse.Namespace, saved: str | None = None
 ) -> None:
-    """Writes a report in each format, and goes on to the next one if a file cannot be written.
+    """Writes a report in each format, and goes on to the next one if one cannot be written.
+
+    Standard output comes last: its reader may wait, or close the pipe.
 
     Args:
         report: The report.
@@ -75,11 +77,13 @@ def write_outputs(
 
     Raises:
         UsageError: A file or standard output could not be written.
+        BrokenPipeError: The reader of an output has closed the pipe.
     """
     written = (str(file) for form, file in outputs if form is Format.JSON and file is not None and not _is_device(file))
     saved = next(written, saved)
     failed: list[UsageError] = []
-    for form, file in outputs:
+    broken: BrokenPipeError | None = None
+    for form, file in sorted(outputs, key=lambda output: output[1] is None or _is_device(output[1])):
         on_terminal = file is None and is_terminal(sys.stdout)
         try:
             text = render(report, form, _style(options, saved, on_terminal=on_terminal))
@@ -89,8 +93,12 @@ def write_outputs(
                 write_stdout(text)
         except UsageError as error:
             failed.append(error)
+        except BrokenPipeError as error:
+            broken = error
     if failed:
         raise UsageError("; ".join(map(str, failed)))
+    if broken is not None:
+        raise broken
 
 
 def _style(options: argparse.Namespace, saved: str | None, *, on_terminal: bool) -> Style:

@@ -119,9 +119,7 @@ def run(options: argparse.Namespace, reader: ParallelReader | None) -> int:
     loaded = _read_files(options, settings, requests, reader, deadline)
     inputs = _Inputs(options, settings, requests, loaded, shard, audit, recorder, deadline)
     report = _scan(inputs, targets, impersonate)
-    if options.suggest_ignores:
-        _suggest(report)
-    write_outputs(report, outputs, options)
+    unwritten = _write(report, outputs, options)
     if (Format.TEXT, None) not in outputs:
         # Only text on standard output shows the user what could not be read.
         for line in report.unread:
@@ -130,8 +128,10 @@ def run(options: argparse.Namespace, reader: ParallelReader | None) -> int:
         _push(report, gateway)
     if recorder is not None:
         recorder.notify()
-        if recorder.failed:
-            return _NOT_RECORDED
+    if unwritten is not None:
+        raise unwritten
+    if recorder is not None and recorder.failed:
+        return _NOT_RECORDED
     return _exit_status(report, settings, exit_zero=options.exit_zero)
 
 
@@ -143,6 +143,19 @@ def _outputs(options: argparse.Namespace) -> Sequence[Output]:
     if any(file is None and form is not Format.TEXT for form, file in outputs):
         raise UsageError("--suggest-ignores prints to standard output; give --output a file: --output json=FILE")
     return [(form, file) for form, file in outputs if file is not None]
+
+
+def _write(
+    report: Report, outputs: Sequence[Output], options: argparse.Namespace
+) -> BrokenPipeError | UsageError | None:
+    """Writes the reports. Returns the error if one cannot be written: metrics and notifications are sent even so."""
+    try:
+        write_outputs(report, outputs, options)
+        if options.suggest_ignores:
+            _suggest(report)
+    except (BrokenPipeError, UsageError) as error:
+        return error
+    return None
 
 
 def _exit_status(report: Report, settings: Settings, *, exit_zero: bool) -> int:

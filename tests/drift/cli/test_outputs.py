@@ -16,7 +16,9 @@ import pytest
 from drift.cli import main
 from drift.report.formats import Format
 from drift.report.json_report import to_json
+from tests.drift.notify.receiver import receiving, status
 from tests.drift.report.reports import RICH
+from tests.pushed import receive
 
 ROOT = Path(__file__).parents[3]
 MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "b"}}
@@ -258,6 +260,36 @@ def test_two_outputs_cannot_share_a_file(
 
 def test_two_outputs_can_share_a_device(comparison: list[str]) -> None:
     assert main([*comparison, "--output=json=/dev/null", "--output=text=/dev/null"]) == 1
+
+
+@pytest.mark.parametrize("first", ["--output=text", "--suggest-ignores"])
+def test_a_closed_pipe_does_not_stop_files_metrics_and_notifications(
+    comparison: list[str], folder: Path, first: str
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    file = folder / "report.json"
+    flags = [first, f"--output=json={file}", "--push-metrics", "--notify=json", f"--history={folder / 'history'}"]
+
+    with receive() as gateway, receiving(status(200)) as webhook:
+        variables = {"DRIFT_PUSHGATEWAY_URL": gateway.url, "DRIFT_WEBHOOK_URL": webhook.url}
+        ended = _run([*comparison, *flags, "--history-scope=a"], stdout=writing, env={**os.environ, **variables})
+
+    os.close(writing)
+    assert ended.returncode == 141
+    assert json.loads(file.read_text())["summary"]["verdict"] == "drifted"
+    assert len(gateway.requests) == 1
+    assert len(webhook.bodies) == 1
+
+
+def test_a_file_that_cannot_be_written_does_not_stop_metrics(
+    comparison: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receive() as gateway:
+        monkeypatch.setenv("DRIFT_PUSHGATEWAY_URL", gateway.url)
+        assert main([*comparison, "--output=json=/dev/full", "--push-metrics"]) == 2
+
+    assert len(gateway.requests) == 1
 
 
 MANIFESTS = """\
