@@ -1,6 +1,7 @@
 """Kubernetes objects, read from Git or from the cluster: their JSON, their identity, and manifests."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ Object = dict[str, Json]
 STDIN: Final = "<stdin>"
 #: The annotation in which ``kubectl apply`` stores the manifest that it applied last.
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_HALF_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 def as_object(value: Json) -> Object:
@@ -48,7 +50,9 @@ def objects_at(value: Json, *path: str) -> list[Object]:
 
 
 def indented_json(value: Json) -> str:
-    """Returns a JSON document as text, indented by two spaces and ending in a newline.
+    r"""Returns a JSON document as text, indented by two spaces and ending in a newline.
+
+    Half of a surrogate pair, as in a file name that is not UTF-8, becomes the text ``\udcff``, for example.
 
     Raises:
         TypeError: It holds a value that JSON does not have.
@@ -57,7 +61,9 @@ def indented_json(value: Json) -> str:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
     except TypeError:
         # A number of more than 64 bits, or half of a surrogate pair. With an indent, this takes twenty times as long.
-        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        # Neither UTF-8 nor most readers of JSON have them. They can only be inside of strings.
+        return _HALF_SURROGATES.sub(lambda match: f"\\\\u{ord(match[0]):04x}", text)
 
 
 @dataclass(frozen=True, slots=True, order=True)

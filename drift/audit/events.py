@@ -21,7 +21,6 @@ import io
 import json
 import re
 import stat
-import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,7 +34,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from drift.documents.files import is_file, mode_of
+from drift.documents.files import is_file, mode_of, standard_input
 from drift.errors import UsageError
 from drift.objects import Json, Object, as_object
 from drift.redaction import Redacted, is_secret, redact_secret
@@ -240,7 +239,7 @@ def read_events(files: Sequence[str], wanted: Wanted, tally: ReadTally) -> Itera
 @contextmanager
 def _open(file: str) -> Iterator[BinaryIO]:
     with ExitStack() as stack:
-        raw = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb", buffering=0))
+        raw = standard_input() if file == "-" else stack.enter_context(Path(file).open("rb", buffering=0))
         stream = io.BufferedReader(cast("io.RawIOBase", raw), _BUFFER)
         is_compressed = stream.peek(2)[:2] == _GZIP_MAGIC
         yield cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if is_compressed else stream

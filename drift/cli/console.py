@@ -1,5 +1,6 @@
 """The standard streams, which may be full or closed, or a pipe without a reader, and the progress bar."""
 
+import codecs
 import contextlib
 import os
 import sys
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Seconds before the bar appears. Most scans end before.
 _DELAY: Final = 1.0
+#: The name of `_escape` among the error handlers of encodings.
+_ESCAPED: Final = "drift.escaped"
 
 
 def write_stderr(text: str) -> None:
@@ -30,7 +33,7 @@ def write_stderr(text: str) -> None:
 
 
 def write_stdout(text: str) -> None:
-    """Writes to standard output and flushes it.
+    r"""Writes to standard output and flushes it. Characters that its encoding does not have are written as ``\uXXXX``.
 
     Raises:
         UsageError: Standard output is closed or full.
@@ -39,7 +42,10 @@ def write_stdout(text: str) -> None:
     if sys.stdout is None:
         raise UsageError("standard output is closed; give --output a file: --output text=FILE")
     try:
-        sys.stdout.write(text)
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError as error:
+            sys.stdout.write(text.encode(error.encoding, _ESCAPED).decode(error.encoding))
         sys.stdout.flush()
     except OSError as error:
         # Otherwise Python tries to write what is still buffered when it exits, and fails again.
@@ -47,6 +53,17 @@ def write_stdout(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise
         raise UsageError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    r"""Returns the characters that cannot be encoded as JSON writes them, unlike the ``\xXX`` of backslashreplace."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)), error.end
+
+
+codecs.register_error(_ESCAPED, _escape)
 
 
 def say(text: str) -> None:

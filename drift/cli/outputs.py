@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from drift.cli.console import is_terminal, uses_color, write_stdout
+from drift.documents.files import standard_input
 from drift.errors import SavedReportError, UsageError
 from drift.globs import Glob
 from drift.model import Report
@@ -142,6 +143,8 @@ def _without_links(file: Path) -> Path:
 
 
 def _write_file(file: Path, form: Format, text: str) -> None:
+    # UTF-8 has no half surrogates, which stand for the bytes of a file name that is not UTF-8.
+    text = text.encode("utf-8", "backslashreplace").decode()
     try:
         stream = _stream(file)
         if stream is not None:
@@ -208,7 +211,7 @@ def read_saved_report(name: str) -> Report:
     from drift.report.json_report import read_report  # noqa: PLC0415
 
     try:
-        content = sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()
+        content = standard_input().read() if name == _STDIN else Path(name).read_bytes()
     except OSError as error:
         raise SavedReportError(f"{name}: cannot be read: {error.strerror}") from None
     return read_report(content, "standard input" if name == _STDIN else name)

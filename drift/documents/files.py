@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from posixpath import normpath
@@ -186,6 +187,17 @@ def _real_path(descriptor: int, file: Path) -> str:
     except OSError:
         # Not Linux, or /proc is not mounted.
         return os.path.realpath(file)
+
+
+def standard_input() -> BinaryIO:
+    """Returns standard input as bytes.
+
+    Raises:
+        OSError: The process was started without it.
+    """
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return sys.stdin.buffer
 
 
 def read_stream(stream: BinaryIO) -> bytes:

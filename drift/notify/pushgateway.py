@@ -71,7 +71,7 @@ def push(metrics: str, gateway: Pushgateway) -> str | None:
     """
     try:
         # A server that sends single bytes slowly never runs into a read timeout.
-        status = call_with_timeout(_TOTAL_TIMEOUT, lambda: _put(metrics.encode(), gateway))
+        status = call_with_timeout(_TOTAL_TIMEOUT, lambda: _put(metrics.encode("utf-8", "backslashreplace"), gateway))
     except TimeoutError:
         return _failed(gateway, f"no response within {_TOTAL_TIMEOUT} s")
     except (urllib3.exceptions.HTTPError, UnicodeError, ValueError) as error:

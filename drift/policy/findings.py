@@ -152,7 +152,7 @@ def unmanaged_finding(key: ObjectKey, unmanaged: UnmanagedObject, digest: Digest
 def fingerprint(cluster: str, key: ObjectKey, path: str, change: Change) -> str:
     """Returns the id of a finding, the same in every scan: 16 hexadecimal digits, derived from names only."""
     parts = (cluster, key.group, key.kind, key.namespace or "", key.name, path, change)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 # -- environment variables that come from a Secret on one side

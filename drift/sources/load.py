@@ -6,7 +6,6 @@ cannot be read is an error in the result; the others are read nevertheless.
 
 import os
 import stat
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,16 @@ from typing import Final
 import orjson
 
 from drift.documents import Document
-from drift.documents.files import files_below, is_excluded, is_folder, mode_of, path_order, read_file, read_stream
+from drift.documents.files import (
+    files_below,
+    is_excluded,
+    is_folder,
+    mode_of,
+    path_order,
+    read_file,
+    read_stream,
+    standard_input,
+)
 from drift.documents.parse import number_documents, read_valid_documents
 from drift.errors import ManifestError, UnreadableManifestsError, UsageError
 from drift.gitops.flux_values import example_name, mask_encrypted
@@ -380,7 +388,7 @@ def _read_folder(as_written: str, path: str, plain: PlainFiles, exclude: Sequenc
 
 def _stdin() -> Iterator[Document | ManifestError]:
     try:
-        text = read_stream(sys.stdin.buffer)
+        text = read_stream(standard_input())
     except OSError as error:
         yield ManifestError(f"standard input: cannot be read: {error.strerror}")
     else:

@@ -292,6 +292,63 @@ def test_a_file_that_cannot_be_written_does_not_stop_metrics(
     assert len(gateway.requests) == 1
 
 
+@pytest.mark.parametrize("form", Format)
+def test_a_file_name_that_is_not_utf_8_is_in_every_format(comparison: list[str], folder: Path, form: str) -> None:
+    _, manifest, *live = comparison
+    odd = os.fsdecode(os.fsencode(folder.parent) + b"/\xff.json")
+    Path(manifest).rename(odd)
+
+    assert main(["report", odd, *live, f"--output={form}={folder / 'out'}"]) == 1
+    report = (folder / "out").read_text("utf-8")
+    ended = _run(["report", odd, *live, f"--output={form}"], capture_output=True)
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    if form == Format.JSON:
+        assert json.loads(report)["objects"][0]["source"]["file"] == f"{folder.parent}/\\udcff.json"
+        assert main(["render", str(folder / "out")]) == 0
+
+
+@pytest.mark.parametrize("form", Format)
+def test_characters_that_standard_output_does_not_have_are_escaped(comparison: list[str], form: str) -> None:
+    manifest, dump = Path(comparison[1]), Path(comparison[3])
+    manifest.write_text(json.dumps({**MANIFEST, "data": {"key": "gr\u00fcn"}}))
+    dump.write_text(json.dumps({**MANIFEST, "data": {"key": "bl\U0001f535u"}}))
+
+    ended = _run(
+        [*comparison, f"--output={form}"], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    if form in {Format.TEXT, Format.MARKDOWN}:
+        assert "gr\\u00fcn" in ended.stdout
+    if form == Format.JSON:
+        (finding,) = json.loads(ended.stdout)["objects"][0]["findings"]
+        assert (finding["desired"], finding["live"]) == ("gr\u00fcn", "bl\U0001f535u")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["render", "-"], "-: cannot be read: it is closed"),
+        (["report", "-", "--live", "DUMP"], "standard input: cannot be read: it is closed"),
+        (
+            ["report", "MANIFEST", "--live", "DUMP", "--audit-log", "-"],
+            "--audit-log: - cannot be read: it is closed",
+        ),
+    ],
+)
+def test_a_closed_standard_input_exits_with_2_and_one_line(
+    comparison: list[str], arguments: list[str], message: str
+) -> None:
+    names = {"MANIFEST": comparison[1], "DUMP": comparison[3]}
+    named = [names.get(argument, argument) for argument in arguments]
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "drift", *named]
+
+    ended = subprocess.run(command, check=False, text=True, cwd=ROOT, capture_output=True)
+
+    assert (ended.returncode, ended.stderr) == (2, f"drift: {message}\n")
+
+
 MANIFESTS = """\
 apiVersion: v1
 kind: ConfigMap
