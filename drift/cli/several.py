@@ -1,8 +1,10 @@
 """Scans several clusters in parallel and merges their reports."""
 
+import math
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from drift.cli.choices import ClusterTarget
@@ -10,7 +12,7 @@ from drift.errors import ConnectError, ScanError
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import Connection, connect
 from drift.kube.kubeconfig import Impersonation
-from drift.kube.limits import Limits, call_with_timeout
+from drift.kube.limits import Limits, call_in_background, call_with_timeout
 from drift.model import ClusterInfo, ManifestsInfo, Report, Shard
 from drift.report.merge import merge
 from drift.words import rfc3339
@@ -45,8 +47,7 @@ def scan_targets(
         warning for connection in connections if isinstance(connection, Connection) for warning in connection.warnings
     ):
         warn(warning)
-    with ThreadPoolExecutor(_MAX_PARALLEL) as pool:
-        reports = list(pool.map(lambda connection: _scan(connection, scan, limits, tell), connections))
+    reports = _in_parallel([partial(_scan, connection, scan, limits, tell) for connection in connections])
     failed = [report for report in reports if isinstance(report, ScanError)]
     if len(failed) == len(targets):
         raise ScanError("; ".join(f"{target}: {error}" for target, error in zip(targets, failed, strict=True)))
@@ -57,6 +58,27 @@ def scan_targets(
         ],
         shard,
     )
+
+
+def _in_parallel(scans: Sequence[Callable[[], Report | ScanError]]) -> list[Report | ScanError]:
+    """Runs scans, `_MAX_PARALLEL` at a time, and returns their results in the same order.
+
+    If a signal arrives, this does not wait for the scans that run, and starts no others. Workers of a
+    `ThreadPoolExecutor` would keep the process alive.
+    """
+    slots = threading.BoundedSemaphore(_MAX_PARALLEL)
+    is_stopped = threading.Event()
+
+    def run(scan: Callable[[], Report | ScanError]) -> Report | ScanError:
+        with slots:
+            return ScanError("stopped before it began") if is_stopped.is_set() else scan()
+
+    results = [call_in_background(partial(run, scan)) for scan in scans]
+    try:
+        return [result(math.inf) for result in results]
+    except BaseException:
+        is_stopped.set()
+        raise
 
 
 def _connect(target: ClusterTarget, impersonate: Impersonation, limits: Limits) -> Connection | ConnectError:

@@ -1,6 +1,7 @@
 """SIGTERM and SIGINT end a scan at once, with their exit status and without a traceback."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.drift.conftest import Application
+from tests.drift.kube.hostile_server import kubeconfig
 from tools.sandbox import proxy as faults
 from tools.sandbox.proxy import Proxy
 
@@ -51,3 +53,33 @@ def test_a_signal_ends_a_scan_that_waits_for_the_server(
 
     assert (scan.returncode, err) == (status, said)
     assert report.read_text() == "old"
+
+
+IN_PROCESS = PROGRAM.replace("import program\nprogram()", "import main\nsys.exit(main())").replace(
+    "import signal", "import signal, sys", 1
+)
+
+
+@pytest.mark.parametrize("program", [PROGRAM, IN_PROCESS], ids=["program", "main"])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_scan_of_several_clusters(sent: signal.Signals, program: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        flags = [f"--kubeconfig={kubeconfig(tmp_path / name, server=server)}" for name in _folders(tmp_path, 6)]
+        with subprocess.Popen(
+            [sys.executable, "-c", program, "report", str(tmp_path / "a.yaml"), *flags], cwd=ROOT
+        ) as scan:
+            connections = [silent.accept()[0] for _ in range(4)]
+            scan.send_signal(sent)
+            status = scan.wait(timeout=30)
+        for connection in connections:
+            connection.close()
+
+    assert status == {signal.SIGTERM: 143, signal.SIGINT: 130}[sent]
+
+
+def _folders(parent: Path, count: int) -> list[str]:
+    for number in range(count):
+        (parent / str(number)).mkdir()
+    return [str(number) for number in range(count)]
