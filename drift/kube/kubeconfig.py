@@ -57,7 +57,9 @@ def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
                 node = ConfigNode(location, item, file)  # type: ignore[no-untyped-call]
                 parts[name].setdefault(item["name"], node)
         for name, value in config.items():
-            merged.setdefault(name, value)
+            # `kubectl config unset current-context` leaves an empty one. It does not hide that of a later file.
+            if value is not None and value != "":
+                merged.setdefault(name, value)
     merged.update({name: list(nodes.values()) for name, nodes in parts.items()})
     return ConfigNode(", ".join(files), merged, files[0])  # type: ignore[no-untyped-call]
 

@@ -56,6 +56,19 @@ def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert Path(connection.client.configuration.ssl_ca_cert).read_text() == "certificate"
 
 
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_current_context_is_none(empty: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = written(tmp_path / "first", kubeconfig("a", "https://first", **{"current-context": empty}))
+    other = written(tmp_path / "other", kubeconfig("b", "https://other"))
+
+    with pytest.raises(ConnectError, match="has no current context; name one with --context"):
+        connect(first, None)
+    assert connect(first, "a").server == "https://first"
+
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join((first, other)))
+    assert connect(None, None).server == "https://other"
+
+
 @pytest.mark.parametrize("named", [None, "~/.kube/config"])
 @pytest.mark.parametrize("variable", [None, "~/.kube/config"])
 def test_paths_are_relative_to_the_kubeconfig_in_the_home(
