@@ -8,6 +8,7 @@ https://pkg.go.dev/golang.org/x/net/http/httpproxy
 """
 
 import ipaddress
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,8 @@ def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
         config = _read(file)
         for name in _LISTS:
             for item in _items(config, name, file):
+                if name == "users":
+                    _resolve_paths(item.get("user") or {}, file)
                 location = f"{name} {item['name']!r} of {file}"
                 node = ConfigNode(location, item, file)  # type: ignore[no-untyped-call]
                 parts[name].setdefault(item["name"], node)
@@ -145,6 +148,18 @@ def _items(config: dict[str, Any], name: str, file: str) -> list[dict[str, Any]]
         if any(isinstance(value, str) and "\0" in value for value in (item.get(part) or {}).values()):
             raise ConnectError(f"kubeconfig {file}: {part} of {item['name']!r} contains a NUL character")
     return items
+
+
+def _resolve_paths(user: dict[str, Any], file: str) -> None:
+    """Makes the paths of a user absolute. The official client takes them as relative to the file of the cluster."""
+    folder = os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120 - Path.absolute keeps ..
+    for name in ("client-certificate", "client-key"):
+        if isinstance(user.get(name), str):
+            user[name] = os.path.join(folder, user[name])  # noqa: PTH118
+    plugin = user.get("exec")
+    # A command without a slash is looked for on PATH.
+    if isinstance(plugin, dict) and isinstance(plugin.get("command"), str) and "/" in plugin["command"]:
+        plugin["command"] = os.path.join(folder, plugin["command"])  # noqa: PTH118
 
 
 # -- impersonation

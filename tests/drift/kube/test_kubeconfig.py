@@ -1,5 +1,6 @@
 """Kubeconfigs select the server and the credentials. No message quotes credentials."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ def written(file: Path, config: object) -> str:
     return str(file)
 
 
+def written_plugin(folder: Path) -> dict[str, str]:
+    """Writes an exec plugin, and returns how a kubeconfig in its folder names it."""
+    api_version = "client.authentication.k8s.io/v1"
+    credential = {"apiVersion": api_version, "kind": "ExecCredential", "status": {"token": TOKEN}}
+    (folder / "plugin").write_text(f"#!/bin/sh\necho '{json.dumps(credential)}'\n")
+    (folder / "plugin").chmod(0o755)
+    return {"apiVersion": api_version, "command": "./plugin"}
+
+
 def test_several_files_are_merged_and_the_first_wins(tmp_path: Path) -> None:
     first = written(tmp_path / "first", kubeconfig("a", "https://first"))
     again = written(tmp_path / "again", kubeconfig("a", "https://again", **{"current-context": "b"}))
@@ -56,6 +66,38 @@ def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert Path(connection.client.configuration.ssl_ca_cert).read_text() == "certificate"
 
 
+def test_paths_of_a_user_are_relative_to_the_file_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("clusters", "users"):
+        (tmp_path / name).mkdir()
+    for name in ("client.pem", "key.pem"):
+        (tmp_path / "users" / name).write_text(name)
+    clusters = written(tmp_path / "clusters" / "config", kubeconfig("a", "https://a", users=[]))
+    user = {"client-certificate": "client.pem", "client-key": "key.pem"}
+    users = written(tmp_path / "users" / "config", {"users": [{"name": "a", "user": user}]})
+    used: list[Any] = []
+    monkeypatch.setattr("kubernetes.client.rest.RESTClientObject", used.append)
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join((clusters, users)))
+
+    connect(None, None)
+
+    (configuration,) = used
+    assert configuration.cert_file == str(tmp_path / "users" / "client.pem")
+    assert configuration.key_file == str(tmp_path / "users" / "key.pem")
+
+
+def test_an_exec_plugin_with_a_slash_is_relative_to_the_file_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("clusters", "users"):
+        (tmp_path / name).mkdir()
+    clusters = written(tmp_path / "clusters" / "config", kubeconfig("a", users=[]))
+    user = {"exec": written_plugin(tmp_path / "users")}
+    users = written(tmp_path / "users" / "config", {"users": [{"name": "a", "user": user}]})
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join((clusters, users)))
+
+    assert connect(None, None).credentials() == {"authorization": f"Bearer {TOKEN}"}
+
+
 @pytest.mark.parametrize("empty", ["", None])
 def test_an_empty_current_context_is_none(empty: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = written(tmp_path / "first", kubeconfig("a", "https://first", **{"current-context": empty}))
@@ -77,17 +119,11 @@ def test_paths_are_relative_to_the_kubeconfig_in_the_home(
     folder = tmp_path / "home" / ".kube"
     folder.mkdir(parents=True)
     (folder / "ca.pem").write_text("certificate")
-    (folder / "plugin").write_text(
-        """#!/bin/sh\necho '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential","""
-        f""" "status": {{"token": "{TOKEN}"}}}}'\n"""
-    )
-    (folder / "plugin").chmod(0o755)
-    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin"}
     written(
         folder / "config",
         kubeconfig(
             clusters=[{"name": "a", "cluster": {"server": "https://a", "certificate-authority": "ca.pem"}}],
-            users=[{"name": "a", "user": {"exec": plugin}}],
+            users=[{"name": "a", "user": {"exec": written_plugin(folder)}}],
         ),
     )
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
