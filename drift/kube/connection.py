@@ -143,8 +143,9 @@ def connect(kubeconfig: str | None, context: str | None, impersonate: Impersonat
     """
     load_client()
     files = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    # Path.expanduser raises an error if the user has no home.
-    paths = [os.path.expanduser(name) for name in files.split(os.pathsep) if name]  # noqa: PTH111
+    # As with kubectl, only the variable is a list. Path.expanduser raises an error if the user has no home.
+    names = [kubeconfig] if kubeconfig else files.split(os.pathsep)
+    paths = [os.path.expanduser(name) for name in names if name]  # noqa: PTH111
     existing = [path for path in paths if os.path.isfile(path)]  # noqa: PTH113
     if existing:
         return _from_kubeconfig(existing, context, impersonate)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from drift.errors import ConnectError
+from drift.errors import ConnectError, UsageError
 from drift.kube.connection import connect
 from tests.fuzz.limits import clear_errors_only
 from tests.fuzz.seeds import NASTY
@@ -42,14 +42,26 @@ def written_plugin(folder: Path) -> dict[str, str]:
     return {"apiVersion": api_version, "command": "./plugin"}
 
 
-def test_several_files_are_merged_and_the_first_wins(tmp_path: Path) -> None:
+def test_several_files_are_merged_and_the_first_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = written(tmp_path / "first", kubeconfig("a", "https://first"))
     again = written(tmp_path / "again", kubeconfig("a", "https://again", **{"current-context": "b"}))
     other = written(tmp_path / "other", kubeconfig("b", "https://other"))
-    files = os.pathsep.join((first, again, other))
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join((first, again, other)))
 
-    assert connect(files, None).server == "https://first"
-    assert connect(files, "b").server == "https://other"
+    assert connect(None, None).server == "https://first"
+    assert connect(None, "b").server == "https://other"
+
+
+def test_a_kubeconfig_that_is_named_is_one_file(tmp_path: Path) -> None:
+    for name in ("ctx", "prod.yaml"):
+        written(tmp_path / name, kubeconfig("a", "https://other"))
+    named = f"{tmp_path}/ctx{os.pathsep}prod.yaml"
+    with pytest.raises(UsageError, match="no such file"):
+        connect(named, None)
+
+    written(Path(named), kubeconfig("a", "https://named"))
+
+    assert connect(named, None).server == "https://named"
 
 
 def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
