@@ -3,6 +3,7 @@
 Imports only what drift uses of the client.
 """
 
+import errno
 import logging
 import os
 import re
@@ -61,6 +62,9 @@ _CLIENT_MESSAGES: Final = tuple(
         (r"(?:Service certification file does|Cert file exists but).*", "it has no ca.crt"),
     )
 )
+
+#: What the operating system says of an exec plugin that cannot be started, which the client logs.
+_NOT_STARTED: Final = re.compile(r"\[Errno (\d+)\] ([^:\n]{1,100}): (.{1,4096})")
 
 #: A credential in what a plugin writes: a JSON Web Token, an ``Authorization`` header, a named or a very long value.
 _CREDENTIAL: Final = re.compile(
@@ -307,6 +311,12 @@ def _explain_client_error(error: BaseException | str) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if isinstance(error.filename, str) else error.strerror
     if isinstance(error, str):
+        match = _NOT_STARTED.fullmatch(error)
+        if match is not None:
+            number, reason, command = match.groups()
+            if int(number) == errno.ENOENT:
+                return f"the exec plugin {command} was not found; is it installed?"
+            return f"the exec plugin {command} cannot be started: {reason}"
         return "an exec plugin or a credentials file does not provide valid credentials"
     return f"it contains a setting that is not valid ({type(error).__name__})"
 

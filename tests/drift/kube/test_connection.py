@@ -362,3 +362,33 @@ def test_a_pod_without_a_kubeconfig_has_no_contexts(
     )
     with pytest.raises(ConnectError, match="the pod's service account cannot be used"):
         connect(None, None)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("no-such-plugin", "the exec plugin 'no-such-plugin' was not found; is it installed?"),
+        ("/opt/it's mine", 'the exec plugin "/opt/it\'s mine" was not found; is it installed?'),
+        (
+            f"/opt/{'folder/' * 20}plugin",
+            f"the exec plugin '/opt/{'folder/' * 20}plugin' was not found; is it installed?",
+        ),
+        ("/etc", "the exec plugin '/etc' cannot be started: Permission denied"),
+    ],
+)
+def test_an_exec_plugin_that_cannot_be_started_is_named(
+    command: str, message: str, tmp_path: Path, stderr: Callable[[], str]
+) -> None:
+    file = _kubeconfig(tmp_path, {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command}})
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP)
+
+    assert main(["report", str(tmp_path / "a.yaml"), "--kubeconfig", file]) == 3
+
+    assert stderr() == f"drift: kubeconfig {file}: no credentials: {message}\n"
+
+
+def test_a_missing_token_file_is_no_exec_plugin(tmp_path: Path) -> None:
+    with pytest.raises(ConnectError, match="/token: No such file or directory") as error:
+        connect(_kubeconfig(tmp_path, {"tokenFile": "token"}), None)
+
+    assert "plugin" not in str(error.value)
