@@ -8,7 +8,6 @@ that is open.
 import argparse
 import os
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from drift.actions.guard import FORMATS, Effect, guard
 from drift.actions.rendered import SUFFIX, read_settings_map
 from drift.actions.revert import revert
 from drift.actions.selection import select, select_to_fix
-from drift.cli.console import say, write_stdout
+from drift.cli.console import say, write_stderr, write_stdout
 from drift.cli.outputs import read_saved_report, replace_file
 from drift.config.reader import load_settings
 from drift.config.settings import SourceRequest
@@ -71,7 +70,7 @@ def run_adopt(options: argparse.Namespace) -> int:
         say(f"not adopted: {refused}")
     for kustomization, text in adoption.patches:
         say(f"add to {kustomization}:")
-        sys.stderr.write("".join(f"{visible(line)}\n" for line in text.splitlines()))
+        write_stderr("".join(f"{visible(line)}\n" for line in text.splitlines()))
     for file, why in withheld.items():
         say(f"{file}: not in the patch, {why}; use --write")
     if not withheld:

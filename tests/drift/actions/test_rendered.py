@@ -90,6 +90,16 @@ def test_the_patches_make_a_kustomization_say_what_is_live(
 
 
 @pytest.mark.usefixtures("kustomize")
+def test_a_closed_standard_error_does_not_stop_what_is_adopted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _repository({**FILES, "live.yaml": LIVE}, "prod")
+    # As in a process that was started without it.
+    monkeypatch.setattr("sys.stderr", None)
+
+    assert main(["adopt", "report.json"]) == 1
+
+
+@pytest.mark.usefixtures("kustomize")
 def test_a_patch_finds_an_object_with_a_namespace_beside_other_patches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
