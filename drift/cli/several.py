@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from drift.cli.choices import ClusterTarget
 from drift.errors import ConnectError, ScanError
@@ -20,11 +20,17 @@ from drift.words import rfc3339
 #: How many clusters are scanned at the same time. Each needs memory of its own.
 _MAX_PARALLEL: Final = 4
 _UNKNOWN: Final = "unknown"
+#: Called at each step of a scan.
+Observe: TypeAlias = Callable[[object], object]
+
+
+class _StoppedError(BaseException):
+    """A scan ends because the command does. A `BaseException`, so that the scan does not report it."""
 
 
 def scan_targets(
     targets: Sequence[ClusterTarget],
-    scan: Callable[[ApiServer], Report],
+    scan: Callable[[ApiServer, Observe], Report],
     manifests: ManifestsInfo,
     shard: Shard | None,
     *,
@@ -47,7 +53,7 @@ def scan_targets(
         warning for connection in connections if isinstance(connection, Connection) for warning in connection.warnings
     ):
         warn(warning)
-    reports = _in_parallel([partial(_scan, connection, scan, limits, tell) for connection in connections])
+    reports = in_parallel([partial(_scan, connection, scan, limits, tell) for connection in connections])
     failed = [report for report in reports if isinstance(report, ScanError)]
     if len(failed) == len(targets):
         raise ScanError("; ".join(f"{target}: {error}" for target, error in zip(targets, failed, strict=True)))
@@ -60,18 +66,26 @@ def scan_targets(
     )
 
 
-def _in_parallel(scans: Sequence[Callable[[], Report | ScanError]]) -> list[Report | ScanError]:
+def in_parallel(scans: Sequence[Callable[[Observe], Report | ScanError]]) -> list[Report | ScanError]:
     """Runs scans, `_MAX_PARALLEL` at a time, and returns their results in the same order.
 
-    If a signal arrives, this does not wait for the scans that run, and starts no others. Workers of a
-    `ThreadPoolExecutor` would keep the process alive.
+    If a signal arrives, this does not wait for the scans that run: a request may last until its timeout. They end at
+    their next step, and no others start. Workers of a `ThreadPoolExecutor` would keep the process alive.
+
+    Args:
+        scans: Each is called with the function that it must call at each step.
     """
     slots = threading.BoundedSemaphore(_MAX_PARALLEL)
     is_stopped = threading.Event()
 
-    def run(scan: Callable[[], Report | ScanError]) -> Report | ScanError:
+    def check(_: object) -> None:
+        if is_stopped.is_set():
+            raise _StoppedError
+
+    def run(scan: Callable[[Observe], Report | ScanError]) -> Report | ScanError:
         with slots:
-            return ScanError("stopped before it began") if is_stopped.is_set() else scan()
+            check(None)
+            return scan(check)
 
     results = [call_in_background(partial(run, scan)) for scan in scans]
     try:
@@ -95,14 +109,15 @@ def _connect(target: ClusterTarget, impersonate: Impersonation, limits: Limits) 
 
 def _scan(
     connection: Connection | ConnectError,
-    scan: Callable[[ApiServer], Report],
+    scan: Callable[[ApiServer, Observe], Report],
     limits: Limits,
     tell: Callable[[str], None],
+    observe: Observe,
 ) -> Report | ScanError:
     if isinstance(connection, ConnectError):
         return connection
     try:
-        return scan(ApiServer(connection, limits, limits.deadline(), tell))
+        return scan(ApiServer(connection, limits, limits.deadline(), tell), observe)
     except ScanError as error:
         return error
 

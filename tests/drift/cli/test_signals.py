@@ -4,11 +4,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from drift.cli.several import Observe, in_parallel
 from tests.drift.conftest import Application
 from tests.drift.kube.hostile_server import kubeconfig
 from tools.sandbox import proxy as faults
@@ -77,6 +80,33 @@ def test_a_signal_ends_a_scan_of_several_clusters(sent: signal.Signals, program:
             connection.close()
 
     assert status == {signal.SIGTERM: 143, signal.SIGINT: 130}[sent]
+
+
+def test_the_other_scans_end_at_their_next_step() -> None:
+    has_begun, has_ended, last_has_begun = threading.Event(), threading.Event(), threading.Event()
+
+    def interrupted(_: Observe) -> NoReturn:
+        has_begun.wait()
+        raise KeyboardInterrupt
+
+    def running(observe: Observe) -> NoReturn:
+        has_begun.set()
+        try:
+            while True:
+                observe(None)
+                time.sleep(0.01)
+        finally:
+            has_ended.set()
+
+    def last(_: Observe) -> NoReturn:
+        last_has_begun.set()
+        raise AssertionError
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel([interrupted, running, running, running, running, last])
+
+    assert has_ended.wait(30)
+    assert not last_has_begun.wait(0.1)
 
 
 def _folders(parent: Path, count: int) -> list[str]:
