@@ -423,13 +423,17 @@ class SourceKind(StrEnum):
     ARGOCD_APPLICATION = "argocd-application"
 
 
+#: The cluster of a source, or None, and its name.
+SourceKey = tuple[str | None, str]
+
+
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
     """One source of manifests, and what its GitOps controller says about it.
 
     Attributes:
         kind: What it is.
-        name: Its name, which no other source of the report has: the path as the user gave it, or
+        name: Its name, which no other source of the cluster has: the path as the user gave it, or
             ``release NAMESPACE/NAME``, ``Kustomization NAMESPACE/NAME``, ``Application NAMESPACE/NAME``.
         path: The local file or folder that was read or rendered; None if there is none.
         revision: What was read: a Git commit, a chart's version, or a release's number; None if unknown.
@@ -443,6 +447,8 @@ class SourceInfo:
         objects: The number of manifests.
         unchecked: The number of these that were not compared.
         is_rendered: Whether it could be read or rendered; if not, its objects are unknown.
+        cluster: Its cluster, if the report covers several; None for one cluster, and for a local path whose facts are
+            the same for all of them.
     """
 
     kind: SourceKind
@@ -458,6 +464,25 @@ class SourceInfo:
     objects: int = 0
     unchecked: int = 0
     is_rendered: bool = True
+    cluster: str | None = None
+
+    @property
+    def key(self) -> SourceKey:
+        """What no other source of the report has."""
+        return (self.cluster, self.name)
+
+
+def sources_of(item: ObjectReport, sources: Mapping[SourceKey, SourceInfo]) -> Iterator[SourceInfo]:
+    """Yields the sources that describe an object, in the order of its origins.
+
+    Args:
+        item: The object.
+        sources: The sources of the report by key.
+    """
+    for name in item.origins:
+        source = sources.get((item.cluster, name)) or sources.get((None, name))
+        if source is not None:
+            yield source
 
 
 @dataclass(frozen=True, slots=True)

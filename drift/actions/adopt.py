@@ -83,7 +83,7 @@ def adopt(
         is_plain: Returns whether the files of a folder are its manifests, so that nothing has to be built.
     """
     files = Files(read)
-    sources = {source.name: source for source in report.sources}
+    sources = {source.key: source for source in report.sources}
     rendered = {
         id(one): source
         for one in findings

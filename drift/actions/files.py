@@ -11,7 +11,7 @@ from drift.compare.show import contains_redacted
 from drift.documents.edit import EditError, add_document, insert_item, lines_of, set_value
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
-from drift.model import ObjectReport, Report, SourceInfo, SourceKind
+from drift.model import ObjectReport, Report, SourceInfo, SourceKey, SourceKind, sources_of
 from drift.objects import STDIN, Json, Object, as_object
 from drift.redaction import is_secret, redact_secret
 from drift.sources.kustomizations import KUSTOMIZATIONS
@@ -251,7 +251,7 @@ def check_is_not_generated(file: str, text: str) -> None:
 
 
 def _place(item: ObjectReport, report: Report) -> _Place:
-    sources = {source.name: source for source in report.sources}
+    sources = {source.key: source for source in report.sources}
     neighbours = [
         one
         for one in report.objects
@@ -268,10 +268,10 @@ def _place(item: ObjectReport, report: Report) -> _Place:
     return next(place for place in places if place is not None and (place.folder, place.file) == most)
 
 
-def _place_of_manifest(item: ObjectReport, sources: Mapping[str, SourceInfo]) -> _Place | None:
+def _place_of_manifest(item: ObjectReport, sources: Mapping[SourceKey, SourceInfo]) -> _Place | None:
     """Returns where the manifest of an object is; None if it is rendered, unless from a local kustomization."""
     file = item.source.file if item.source is not None else ""
-    source = next((sources[name] for name in item.origins if name in sources), None)
+    source = next(sources_of(item, sources), None)
     if source is not None and source.kind is SourceKind.KUSTOMIZE:
         return _Place((source.path or "").rstrip("/"), None, file)
     if source is not None and source.kind is not SourceKind.FILES:

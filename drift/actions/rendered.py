@@ -18,7 +18,7 @@ from drift.advice.refusals import renderer_of, why_not_adopted
 from drift.documents.edit import add_document
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
-from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKind
+from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKey, SourceKind
 from drift.objects import Json, Object, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, escape_pointer, parse
 from drift.schema.types import built_in_kinds
@@ -51,13 +51,13 @@ def how_to_change(item: ObjectReport, renderer: SourceInfo) -> str:
 
 
 def kustomize_patches(
-    findings: Sequence[Selected], sources: Mapping[str, SourceInfo], files: Files
+    findings: Sequence[Selected], sources: Mapping[SourceKey, SourceInfo], files: Files
 ) -> Iterator[tuple[str, str]]:
     """Yields where to add patches and which, as YAML, for each kustomization that builds some of the objects.
 
     Args:
         findings: The findings in rendered objects.
-        sources: The sources of the report by name.
+        sources: The sources of the report by key.
         files: The files that the report names.
     """
     entries: dict[str, list[Json]] = {}

@@ -19,7 +19,7 @@ from drift.advice.commands import (
 )
 from drift.advice.refusals import PATCHABLE, renderer_of, why_not_adopted, why_not_reverted
 from drift.advice.sentences import advice
-from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, Verdict
+from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, SourceKey, Verdict, sources_of
 from drift.objects import STDIN
 
 #: The name of the saved report in commands, if nothing says where it is saved.
@@ -56,18 +56,18 @@ class Advisor:
     """The parts of a report that all advice depends on. Make it with `Advisor.of`.
 
     Attributes:
-        sources: The sources of the report by name.
+        sources: The sources of the report by key.
         contexts: The kubeconfig context of each cluster, by the name that objects have for it; None for the only one.
-        pending: The number of findings that wait for a sync, by source and object.
+        pending: The number of findings that wait for a sync, by cluster, source and object.
         manifests_in: The number of objects whose manifest is in a file.
         is_in_git: Whether the manifests are in a Git repository.
         is_fixable: Whether `drift adopt` and `drift revert` accept the report.
         saved: The file in which the report is saved.
     """
 
-    sources: Mapping[str, SourceInfo]
+    sources: Mapping[SourceKey, SourceInfo]
     contexts: Mapping[str | None, str | None]
-    pending: Counter[tuple[str, object]]
+    pending: Counter[tuple[str | None, str, object]]
     manifests_in: Mapping[str, int]
     is_in_git: bool
     is_fixable: bool
@@ -82,14 +82,14 @@ class Advisor:
             saved: The file in which it is saved, if that is known.
         """
         contexts: dict[str | None, str | None] = {cluster.context: cluster.context for cluster in report.clusters}
-        pending = Counter[tuple[str, object]]()
+        pending = Counter[tuple[str | None, str, object]]()
         for item in report.objects:
             count = sum(finding.is_drift and finding.cause is Cause.PENDING_SYNC for finding in item.findings)
             for origin in item.origins if count else ():
-                pending[origin, None] += count
-                pending[origin, item.key] += count
+                pending[item.cluster, origin, None] += count
+                pending[item.cluster, origin, item.key] += count
         return cls(
-            sources={source.name: source for source in report.sources},
+            sources={source.key: source for source in report.sources},
             contexts=contexts or {None: None if report.cluster is None else report.cluster.context},
             pending=pending,
             manifests_in=Counter(item.source.file for item in report.objects if item.source is not None),
@@ -147,7 +147,7 @@ class Advisor:
         )
 
     def _source(self, item: ObjectReport) -> SourceInfo | None:
-        return next((self.sources[name] for name in item.origins if name in self.sources), None)
+        return next(sources_of(item, self.sources), None)
 
     def _look(self, item: ObjectReport, finding: Finding, context: str | None) -> str:
         source = self._source(item)
@@ -184,7 +184,7 @@ class Advisor:
 
     def _other_pending(self, source: SourceInfo, item: ObjectReport, finding: Finding) -> int:
         of_object = item.key if syncs_one_object(source) else None
-        return self.pending[source.name, of_object] - (finding.cause is Cause.PENDING_SYNC)
+        return self.pending[item.cluster, source.name, of_object] - (finding.cause is Cause.PENDING_SYNC)
 
 
 def _git_log(file: str) -> str:

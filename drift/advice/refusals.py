@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from drift.model import Cause, Change, Finding, ObjectReport, SourceInfo, SourceKind
+from drift.model import Cause, Change, Finding, ObjectReport, SourceInfo, SourceKey, SourceKind, sources_of
 from drift.objects import STDIN
 from drift.paths import OCCURRENCE, ItemKey, parse
 
@@ -138,7 +138,6 @@ def why_not_adopted(item: ObjectReport, finding: Finding) -> str | None:
     return next((reason for applies, reason in _NOT_ADOPTED if applies(item, finding)), None)
 
 
-def renderer_of(item: ObjectReport, sources: Mapping[str, SourceInfo]) -> SourceInfo | None:
+def renderer_of(item: ObjectReport, sources: Mapping[SourceKey, SourceInfo]) -> SourceInfo | None:
     """Returns the source that renders the manifest of an object; None if people edit the manifest itself."""
-    found = (sources[name] for name in item.origins if name in sources)
-    return next((source for source in found if source.kind is not SourceKind.FILES), None)
+    return next((source for source in sources_of(item, sources) if source.kind is not SourceKind.FILES), None)

@@ -281,7 +281,7 @@ class SourceInfoDocument(_Document):
     """A source of manifests.
 
     Attributes:
-        name: No other source of the report has it. Objects name their sources.
+        name: No other source of the same cluster has it. Objects name their sources.
         path: The local file or folder; null if there is none.
         revision: What was read: a Git commit, the version of a chart, or the number of a release; null if unknown.
         synced_revision: What was last synced, in the same form; null if unknown.
@@ -294,6 +294,8 @@ class SourceInfoDocument(_Document):
         is_rendered: Whether the source could be read or rendered. If not, the scan is incomplete, and no object is
             called unmanaged.
         stale_since: When its controller looked at it last, if that was more than a day before the report; else null.
+        cluster: The source's cluster, if the report covers several; null if it covers one, and for a local path
+            whose facts are the same for all of them.
     """
 
     kind: SourceKind
@@ -309,6 +311,7 @@ class SourceInfoDocument(_Document):
     unchecked: _Count
     is_rendered: bool = field(name="rendered")
     stale_since: str | None = None
+    cluster: str | None = None
 
 
 class _OfObject:

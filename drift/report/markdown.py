@@ -37,6 +37,7 @@ from drift.report.view import (
     severity_mark,
     short,
     source_lines,
+    source_name,
     summary,
     visible,
 )
@@ -163,7 +164,7 @@ class _Sections:
 
     def _source_heading(self, source: SourceInfo | None) -> str:
         """Returns the heading of the objects of a source; "" if the report has only one source."""
-        name = "In no source" if source is None else f"From {_prose(short(source.name))}"
+        name = "In no source" if source is None else f"From {_prose(source_name(source))}"
         return f"\n### {name}\n" if self._has_sources else ""
 
     def _entry(self, entry: Group | ObjectReport, space: int) -> str | None:

@@ -14,6 +14,8 @@ from drift.model import (
     Resolved,
     Shard,
     SourceInfo,
+    SourceKey,
+    SourceKind,
     Status,
     report_order,
 )
@@ -35,7 +37,9 @@ _DUMP: Final = ""
 _DUMP_NAME: Final = "a dump"
 #: How many missing shards a message names.
 _MAX_NAMED: Final = 20
-_Item = TypeVar("_Item", ObjectReport, Resolved)
+#: What does not depend on the cluster.
+_LOCAL: Final = {SourceKind.FILES, SourceKind.KUSTOMIZE, SourceKind.HELM_CHART}
+_Item = TypeVar("_Item", ObjectReport, Resolved, SourceInfo)
 
 
 def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
@@ -85,7 +89,7 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
         shard=shard,
         unused_rules=() if shard is None else _sorted(*from_all(lambda report: report.unused_rules)),
         resolved=_resolved(ordered, names, kept),
-        sources=_sources(ordered),
+        sources=_sources(ordered, names),
     )
 
 
@@ -120,17 +124,30 @@ def _cluster_name(server: str, names: Mapping[str, str]) -> str | None:
     return names.get(server, _DUMP_NAME) if names else None
 
 
-def _sources(ordered: Sequence[Report]) -> tuple[SourceInfo, ...]:
-    """Returns each source once; of one that several reports have, the newest. Clusters may have different ones."""
-    found: dict[tuple[str, str], SourceInfo] = {}
+def _sources(ordered: Sequence[Report], names: Mapping[str, str]) -> tuple[SourceInfo, ...]:
+    """Returns each source of each cluster once; of one that several reports have, the newest.
+
+    A local path whose facts are the same for all clusters is one source without a cluster.
+    """
+    found: dict[SourceKey, SourceInfo] = {}
     for report in ordered:
-        for source in report.sources:
-            server = _server(report)
-            known = found.get((server, source.name))
+        for source, server in _with_servers(report, report.sources):
+            # Reports of older releases on several clusters do not say which cluster a source is of.
+            is_known = source.cluster is not None or not report.clusters
+            key = (_cluster_name(server, names) if is_known else None, source.name)
+            known = found.get(key)
             # The shards of a scan count their unchecked objects by themselves.
             count = source.unchecked if known is None else max(source.unchecked, known.unchecked)
-            found[server, source.name] = replace(source, unchecked=count)
-    return tuple(dict.fromkeys(found.values()))
+            found[key] = replace(source, unchecked=count, cluster=key[0])
+    versions: dict[str, set[SourceInfo]] = {}
+    for source in found.values():
+        versions.setdefault(source.name, set()).add(replace(source, cluster=None))
+    return tuple(
+        dict.fromkeys(
+            replace(source, cluster=None) if source.kind in _LOCAL and len(versions[source.name]) == 1 else source
+            for source in found.values()
+        )
+    )
 
 
 def _best_objects(ordered: Sequence[Report]) -> dict[tuple[str, ObjectKey], ObjectReport]:

@@ -7,7 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.globs import Glob
-from drift.model import SEVERITY_RANK, Actor, Cause, Change, Finding, ObjectReport, Report, Severity, SourceInfo, Status
+from drift.model import (
+    SEVERITY_RANK,
+    Actor,
+    Cause,
+    Change,
+    Finding,
+    ObjectReport,
+    Report,
+    Severity,
+    SourceInfo,
+    SourceKey,
+    Status,
+    sources_of,
+)
 from drift.objects import Json, ObjectKey
 from drift.report.view import visible
 from drift.words import closest, plural, suggestion
@@ -178,11 +191,12 @@ def by_source(
     """
     if len(report.sources) < 2:  # noqa: PLR2004 - several
         return [(None, [*items])]
-    groups: dict[str | None, list[ObjectReport]] = {source.name: [] for source in report.sources}
+    sources = {source.key: source for source in report.sources}
+    groups: dict[SourceKey | None, list[ObjectReport]] = {key: [] for key in sources}
     for item in items:
-        name = item.origins[0] if item.origins and item.origins[0] in groups else None
-        groups.setdefault(name, []).append(item)
-    known = [(source, groups[source.name]) for source in report.sources if groups[source.name] or source.message]
+        source = next(sources_of(item, sources), None)
+        groups.setdefault(None if source is None else source.key, []).append(item)
+    known = [(source, groups[source.key]) for source in report.sources if groups[source.key] or source.message]
     return sorted([*known, *([(None, groups[None])] if None in groups else [])], key=_worst_source_first)
 
 

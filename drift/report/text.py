@@ -202,7 +202,7 @@ class _TextReport:
 
     def _source_heading(self, source: SourceInfo | None, items: Sequence[ObjectReport]) -> str:
         if source is not None:
-            return self._line((f"== {self._source_lines[source.name]}", "bold"))
+            return self._line((f"== {self._source_lines[source.key]}", "bold"))
         return self._line(("== in no source", "bold")) if len(self._report.sources) > 1 and items else ""
 
     def _last_lines(self, hidden: str | None, left_out: str | None) -> Iterator[Part]:

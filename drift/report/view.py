@@ -24,6 +24,7 @@ from drift.model import (
     Report,
     Resolved,
     SourceInfo,
+    SourceKey,
     SourceKind,
     Status,
     Verdict,
@@ -73,14 +74,19 @@ _KIND_OF_SOURCE: Final = {
 }
 
 
-def source_lines(report: Report) -> Mapping[str, str]:
-    """Returns a line on each source by its name: what it is, what was read, and what its controller says about it.
+def source_name(source: SourceInfo) -> str:
+    """Returns ``Kustomization flux-system/apps``, followed by the cluster if the report covers several."""
+    return short(source.name if source.cluster is None else f"{source.name} in {source.cluster}")
+
+
+def source_lines(report: Report) -> Mapping[SourceKey, str]:
+    """Returns a line on each source by its key: what it is, what was read, and what its controller says about it.
 
     What explains everything else comes first: that its controller changes nothing. One folder of files needs no line.
     """
     if len(report.sources) == 1 and report.sources[0].kind is SourceKind.FILES:
         return {}
-    return {source.name: _source_line(source) for source in report.sources}
+    return {source.key: _source_line(source) for source in report.sources}
 
 
 def _source_line(source: SourceInfo) -> str:
@@ -99,7 +105,7 @@ def _source_line(source: SourceInfo) -> str:
         if source.message and not (source.ready and source.synced_revision and source.synced_revision in source.message)
         else None,
     )
-    return f"{short(source.name)}: {', '.join(fact for fact in facts if fact)}"
+    return f"{source_name(source)}: {', '.join(fact for fact in facts if fact)}"
 
 
 def _revision(text: str) -> str:

@@ -348,7 +348,7 @@ def _page_data(
             "security": list(Security),
         },
         # The headings above the objects of each source; none if all objects have the same source.
-        "sources": [lines[source.name] for source in report.sources] if len(report.sources) > 1 else [],
+        "sources": [lines[source.key] for source in report.sources] if len(report.sources) > 1 else [],
         "noSource": _NO_SOURCE,
         "objects": [
             {"sourceIndex": None if source is None else report.sources.index(source), **rows.entry(entry)}

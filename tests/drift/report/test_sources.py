@@ -1,14 +1,19 @@
 """Where a report says which source its objects come from, and what the controller of a source says."""
 
+import re
 from dataclasses import replace
 from itertools import takewhile
 
 import pytest
 
-from drift.model import Report, Severity, SourceInfo, SourceKind, Status
+from drift.advice.advisor import Advisor
+from drift.model import Cause, ClusterInfo, Report, Severity, SourceInfo, SourceKind, Status
 from drift.policy.rules import cross_check
 from drift.report.formats import COMMENT_LIMIT, SMALLEST_LIMIT, Format, Style, render
+from drift.report.html.page import to_html
+from drift.report.json_report import read_report, to_json
 from drift.report.markdown import to_markdown
+from drift.report.merge import merge
 from drift.report.selection import by_source, is_shown, worst_first
 from drift.report.view import object_name, source_lines
 from tests.drift.report.reports import RICH, finding, item
@@ -27,7 +32,7 @@ def _from(*sources: SourceInfo, report: Report = RICH) -> Report:
 
 
 def _line(source: SourceInfo) -> str:
-    return source_lines(_from(source))[source.name]
+    return source_lines(_from(source))[source.key]
 
 
 def test_objects_of_several_sources_are_grouped_and_those_of_none_are_a_group() -> None:
@@ -139,3 +144,81 @@ def test_formats_for_people_say_what_the_sources_are(form: Format) -> None:
 
 def test_one_folder_of_files_needs_no_words() -> None:
     assert "files, 2 objects" not in render(_from(PLAIN), Format.TEXT, Style())
+
+
+def _of_cluster(name: str, source: SourceInfo, *more: SourceInfo) -> Report:
+    pending = finding(1, cause=Cause.PENDING_SYNC)
+    shown = item("ConfigMap", f"of-{name}", Status.DRIFTED, pending, origins=(source.name,))
+    return report_of(
+        shown, sources=(source, *more), cluster=ClusterInfo(name, f"https://{name}.example.com", "v1.36.3")
+    )
+
+
+EAST = _of_cluster("east", replace(FLUX, objects=1, suspended=True))
+WEST = _of_cluster("west", replace(FLUX, objects=1, suspended=False))
+
+
+def test_two_clusters_have_sources_of_the_same_name() -> None:
+    merged = read_report(to_json(merge([EAST, WEST])), "merged.json")
+
+    groups = {source.key: [one.name for one in items] for source, items in by_source(merged, merged.objects) if source}
+    assert groups == {("east", FLUX.name): ["of-east"], ("west", FLUX.name): ["of-west"]}
+    lines = source_lines(merged)
+    assert "suspended" in lines["east", FLUX.name]
+    assert "suspended" not in lines["west", FLUX.name]
+    assert merged.sources == merge([WEST, EAST]).sources == merge([merged, EAST]).sources
+
+
+def test_the_advice_on_an_object_is_about_the_source_of_its_cluster() -> None:
+    merged = merge([EAST, WEST])
+    advisor = Advisor.of(merged)
+
+    advice = {one.cluster: advisor.advice(one, one.findings[0]) for one in merged.objects}
+
+    for alone in (EAST, WEST):
+        assert alone.cluster is not None
+        [one] = alone.objects
+        assert advice[alone.cluster.context] == Advisor.of(alone).advice(one, one.findings[0])
+    assert advice["east"] != advice["west"]
+
+
+@pytest.mark.parametrize("form", [Format.TEXT, Format.MARKDOWN])
+def test_each_object_of_two_clusters_is_shown_once(form: Format) -> None:
+    shown = render(merge([EAST, WEST]), form, Style(markdown_limit=COMMENT_LIMIT))
+
+    heading = "== " if form is Format.TEXT else "### From "
+    headings = [line for line in shown.splitlines() if line.startswith(heading)]
+    assert [f"{FLUX.name} in {name}" in line for name, line in zip(("east", "west"), headings, strict=True)] == [
+        True
+    ] * 2
+    assert shown.count("ConfigMap shop/of-east in east") == 1
+    assert shown.count("ConfigMap shop/of-west in west") == 1
+
+
+def test_the_page_lists_each_object_of_two_clusters_once() -> None:
+    names = re.findall(r'"name": ?"(of-[a-z]+)"', to_html(merge([EAST, WEST])))
+
+    assert names == ["of-east", "of-west"]
+
+
+def test_a_local_path_that_two_clusters_share_is_one_source() -> None:
+    merged = merge([_of_cluster("east", PLAIN), _of_cluster("west", PLAIN)])
+
+    assert merged.sources == (PLAIN,)
+    assert by_source(merged, merged.objects) == [(None, [*merged.objects])]
+
+
+def test_a_local_path_whose_facts_differ_is_a_source_of_each_cluster() -> None:
+    merged = merge([_of_cluster("east", PLAIN), _of_cluster("west", replace(PLAIN, unchecked=1))])
+
+    assert [(one.cluster, one.unchecked) for one in merged.sources] == [("east", 0), ("west", 1)]
+
+
+def test_objects_of_older_merged_reports_have_sources_without_a_cluster() -> None:
+    merged = merge([EAST, WEST])
+    older = replace(merged, sources=(FLUX, PLAIN))
+
+    groups = by_source(older, older.objects)
+
+    assert [(source and source.name, len(items)) for source, items in groups] == [(FLUX.name, 2)]
+    assert merge([older, _of_cluster("north", FLUX)]).sources[:2] == (FLUX, PLAIN)
