@@ -126,8 +126,8 @@ STATES: Final[Mapping[EpisodeState, str]] = {
         "earlier."
     ),
     EpisodeState.REVERTED: (
-        "`drift watch` saw the change, and a GitOps controller reverted it shortly after. If a change is reverted "
-        "again and again, a person or a controller works against Git."
+        "`drift watch` saw a GitOps controller or a person change the object back. If a change is reverted again and "
+        "again, a person or a controller works against Git."
     ),
     EpisodeState.IGNORED: (
         "The finding still exists and no longer counts: a rule ignores it, a controller owns the field now, or "

@@ -81,7 +81,7 @@ class Statistics:
     Attributes:
         open: How many are open.
         ignored: How many ended because they no longer count as drift.
-        reverted: Those that a GitOps controller reverted during a watch.
+        reverted: Those whose object was changed back during a watch, by a GitOps controller or a person.
         resolved: Those that were resolved.
         by_cause: The resolved ones by cause.
         by_severity: The resolved ones by severity.

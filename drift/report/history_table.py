@@ -213,7 +213,7 @@ def _statistics_lines(timeline: Timeline) -> Iterator[str]:
         yield f"  by cause: {_means(totals.by_cause)}"
         yield f"  by severity: {_means(totals.by_severity)}"
     if totals.reverted.mean_seconds is not None:
-        yield f"mean time until a GitOps controller reverted a change: {_mean(totals.reverted)}"
+        yield f"mean time until a change was reverted: {_mean(totals.reverted)}"
     unknown = totals.resolved.unknown + totals.reverted.unknown
     if unknown:
         yield f"left out of the means because their start is unknown: {unknown}"

@@ -13,7 +13,7 @@ from drift.history.episodes import Episode, EpisodeState, ScanCoverage, Scope, m
 from drift.history.store import History
 from drift.kube.live import LiveObject
 from drift.managed_fields import Entry, read_entries
-from drift.model import Actor, Finding, ObjectReport, Report, Status
+from drift.model import Actor, Cause, Finding, ObjectReport, Report, Status
 from drift.objects import Json, ObjectKey, at
 from drift.report.diff import what_differs
 from drift.report.json_report import finding_document
@@ -154,6 +154,8 @@ class OpenFindings:
 def _resolved(
     tracked: TrackedFinding, at: datetime, *, resolved_by: tuple[Actor, ...] = (), reverted: bool = False
 ) -> TrackedFinding:
+    # What waited for a sync was synced: the object was changed to what Git says, not back.
+    reverted = reverted and tracked.finding.cause is not Cause.PENDING_SYNC
     # Events and scans take their times in different threads, and a clock may be set back.
     return replace(tracked, resolved=max(at, tracked.opened), resolved_by=resolved_by, reverted=reverted)
 

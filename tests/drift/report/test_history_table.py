@@ -37,7 +37,7 @@ medium    ConfigMap shop/a  data.x
 mean time to resolve: 2 d (1)
   by cause: manual 2 d (1)
   by severity: medium 2 d (1)
-mean time until a GitOps controller reverted a change: 1.5 s (1)
+mean time until a change was reverted: 1.5 s (1)
 1 open, 1 resolved, 1 reverted
 7 scans, the last at 2026-01-10T11:00:00Z
 """

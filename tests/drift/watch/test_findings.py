@@ -72,6 +72,19 @@ def test_a_finding_opens_and_closes_with_times_and_actors() -> None:
     assert open_findings.open == []
 
 
+@pytest.mark.parametrize(
+    ("cause", "reverted"), [(Cause.MANUAL, True), (Cause.UNKNOWN, True), (Cause.PENDING_SYNC, False)]
+)
+def test_what_waited_for_a_sync_is_not_reverted_by_it(cause: Cause, reverted: bool) -> None:
+    open_findings = OpenFindings()
+    open_findings.update_all(_report(_item(replace(FINDING, cause=cause))), START)
+
+    (closed,) = open_findings.update_object(_item(status=Status.IN_SYNC), START + timedelta(seconds=2), (APPLIER,))
+
+    assert closed.transition is Transition.RESOLVED
+    assert closed.tracked.reverted is reverted
+
+
 def test_all_managers_of_a_finding_are_kept() -> None:
     open_findings = OpenFindings()
     other = replace(PERSON, manager="k9s")
@@ -352,7 +365,7 @@ def test_a_field_removed_from_git_is_pending_until_the_sync(workspace: Applicati
     eventually(lambda: not _open(history))
 
     (episode,) = read_history(history).episodes
-    assert (episode.path, episode.cause) == ("data.b", "pending-sync")
+    assert (episode.path, episode.cause, episode.state) == ("data.b", "pending-sync", "resolved")
 
 
 def test_means_exclude_findings_from_before_the_watch(workspace: Application, start: Start) -> None:

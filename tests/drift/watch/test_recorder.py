@@ -12,7 +12,7 @@ from drift.config.settings import Settings
 from drift.errors import HistoryError
 from drift.history.episodes import Episode
 from drift.history.store import History, read_history
-from drift.model import Finding, ManifestsInfo, ObjectReport, Report, Status
+from drift.model import Cause, Finding, ManifestsInfo, ObjectReport, Report, Status
 from drift.watch import findings
 from drift.watch.findings import OpenFindings, Recorder
 from drift.words import rfc3339
@@ -96,6 +96,17 @@ def test_episodes_that_could_not_be_written_are_written_later(watched: Watched) 
         "the disk is full; the watch continues without the history",
         "the history can be written again",
     ]
+
+
+def test_the_history_tells_a_sync_from_a_revert(watched: Watched) -> None:
+    watched.scan(0)
+    watched.event(1, replace(FINDING, cause=Cause.PENDING_SYNC))
+    watched.event(2)
+    watched.event(3, FINDING)
+    watched.event(4)
+
+    states = [(one.cause, one.state) for one in read_history(watched.history.file).episodes]
+    assert sorted(states) == [("manual", "reverted"), ("pending-sync", "resolved")]
 
 
 def test_the_number_of_episodes_that_wait_is_limited(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
