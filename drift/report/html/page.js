@@ -375,6 +375,7 @@
       byId("live").classList.toggle("outdated", isProblem);
     };
     async function ask() {
+      let hasChanged = false;
       try {
         const response = await fetch("live.json", { cache: "no-store" });
         const state = await response.json();
@@ -383,12 +384,13 @@
         }
         if (state.current) say("This page refreshes itself.", false);
         else say("This page refreshes itself, but the report is incomplete or outdated.", true);
-        // A reload would interrupt printing, and drop a selection that the user is about to copy.
-        if (state.revision !== revision && !printing && getSelection().isCollapsed) return reload();
+        hasChanged = state.revision !== revision;
       } catch {
         say("drift watch does not answer, so this page may be outdated.", true);
       }
       setTimeout(ask, POLL);
+      // A reload would interrupt printing, and drop a selection that the user is about to copy.
+      if (hasChanged && !printing && getSelection().isCollapsed) reload();
     }
     setTimeout(ask, POLL);
   }
@@ -402,7 +404,7 @@
       isSearching: document.activeElement === byId("words"),
       nonDrift: byId("non-drift").checked,
       selected: FACETS.map((facet) => [facet.key, [...facet.selected]]),
-      open: rows.filter((row) => row.lead.open).map((row) => row.finding.id),
+      open: rows.filter((row) => row.finding && row.lead.open).map((row) => row.finding.id),
       theme: document.documentElement.dataset.theme ?? "",
       anchor: scrollY > 0 ? anchor?.finding.id : undefined,
       top: anchor && topOf(anchor),

@@ -416,6 +416,29 @@ def test_the_page_of_the_watch_loads_new_reports_and_keeps_what_is_open(page: Pa
     page.console_messages()
 
 
+def test_the_page_of_the_watch_loads_new_reports_after_all_is_expanded(page: Page) -> None:
+    status = WatchStatus(Timing())
+    server = HttpServer(status, "127.0.0.1", 0)
+    server.start()
+    try:
+        without_findings = item("Secret", "unread", Status.UNCHECKED, reason="forbidden")
+        first = item("ConfigMap", "first", Status.DRIFTED, finding(1))
+        status.set_report(replace(on_call(), objects=(first, without_findings), past=()), ())
+        page.driver.get(f"{server.url}/")
+        page.one("#expand").click()
+
+        second = item("ConfigMap", "second", Status.DRIFTED, finding(2))
+        status.set_report(replace(on_call(), objects=(first, second, without_findings), past=()), ())
+
+        WebDriverWait(page.driver, TIMEOUT).until(lambda _: "ConfigMap shop/second" in page.objects)
+        assert len(page.all(".finding[open]")) == 1
+    finally:
+        server.stop()
+    page.driver.get("about:blank")
+    page.requests()
+    page.console_messages()
+
+
 def test_the_trend_is_a_chart_and_a_table(page: Page) -> None:
     page.open(on_call())
 
