@@ -105,6 +105,8 @@ class Watcher:
         self._report: Report | None = None
         self._newer_than_scan: dict[ObjectKey, ObjectReport] = {}
         self._unpublished: dict[ObjectKey, ObjectReport] = {}
+        #: Whether one of the unpublished objects says something new.
+        self._has_news = False
         self._published_at = 0.0
         #: A message that was taken from the queue and waits until the scan has ended.
         self._postponed: _Message | None = None
@@ -239,9 +241,14 @@ class Watcher:
             # The scan reports the problem, or finds the change.
             self._request_scan(at)
             return
-        if item is None or item == self._items.get(item.key):
+        known = None if item is None else self._items.get(item.key)
+        if item is None or item == known:
             return
         self._items[item.key] = self._newer_than_scan[item.key] = self._unpublished[item.key] = item
+        # Controllers write the status of some objects each second. A new version alone can wait for the next report.
+        if known is not None and replace(item, resource_version=known.resource_version) == known:
+            return
+        self._has_news = True
         self._finding_changes += self._open_findings.update_object(item, at, writers(change.before, change.after))
         self._request_scan(at)
 
@@ -284,7 +291,7 @@ class Watcher:
     def _seconds_to_wait(self) -> float:
         """Returns how long to wait for a message: not beyond the next scan, report or check of the status."""
         now = monotonic()
-        until_published = self._published_at + _PUBLISH_INTERVAL - now if self._unpublished else _TICK
+        until_published = self._published_at + _PUBLISH_INTERVAL - now if self._has_news else _TICK
         return min(max(min(self._due() - now, until_published), 0.001), _TICK)
 
     def _is_due(self) -> bool:
@@ -326,7 +333,7 @@ class Watcher:
 
     def _publish_objects(self) -> None:
         """Publishes the objects that events have changed. The next scan finds what else the changes affect."""
-        if self._report is None or not self._unpublished or monotonic() - self._published_at < _PUBLISH_INTERVAL:
+        if self._report is None or not self._has_news or monotonic() - self._published_at < _PUBLISH_INTERVAL:
             return
         now = rfc3339(datetime.now(UTC))
         self._report = replace(_with_objects(self._report, self._unpublished), generated_at=now)
@@ -348,7 +355,7 @@ class Watcher:
         notes = [note for reflector in reflectors if (note := reflector.note()) is not None]
         report = replace(report, notes=(*report.notes, *notes))
         self.status.set_report(report, reflectors, self._cluster.requests_sent, is_scan=is_scan)
-        self._unpublished = {}
+        self._unpublished, self._has_news = {}, False
         self._published_at = monotonic()
 
     # -- the watch itself

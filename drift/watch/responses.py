@@ -103,6 +103,8 @@ class WatchStatus:
         self._problems: dict[str, str] = {}
         self._busy_since: float | None = None
         self._counts = WatchCounts()
+        #: What the last report was made of, and the report.
+        self._made: tuple[tuple[_LastScan, list[str], str | None], Report] | None = None
 
     # -- for the comparing thread
 
@@ -172,11 +174,17 @@ class WatchStatus:
         last = self._last_scan
         if last is None:
             return None
-        report = last.report
+        report, manifest_error, made = last.report, self._manifest_error, self._made
         errors = [error for error in self._errors_since_scan(last) if error not in report.errors]
-        if self._manifest_error is not None:
-            report = replace(report, notes=(*report.notes, manifest_error_note(self._manifest_error)))
-        return replace(report, errors=(*report.errors, *errors)) if errors else report
+        if manifest_error is None and not errors:
+            return report
+        # The same report as before, so that it is not rendered again for each request.
+        if made is not None and made[0][0] is last and made[0][1:] == (errors, manifest_error):
+            return made[1]
+        notes = () if manifest_error is None else (manifest_error_note(manifest_error),)
+        report = replace(report, notes=(*report.notes, *notes), errors=(*report.errors, *errors))
+        self._made = ((last, errors, manifest_error), report)
+        return report
 
     def problems(self) -> list[str]:
         """Returns why the last report is not complete and current; empty if it is."""
@@ -216,8 +224,11 @@ class WatchStatus:
 
 
 def _findings(report: Report) -> Report:
-    """Returns a report without what differs from scan to scan."""
-    return replace(report, generated_at="", duration_seconds=None, api_requests=None)
+    """Returns a report without what differs from scan to scan, although it says the same."""
+    objects = tuple(
+        item if item.resource_version is None else replace(item, resource_version=None) for item in report.objects
+    )
+    return replace(report, generated_at="", duration_seconds=None, api_requests=None, objects=objects)
 
 
 def manifest_error_note(error: str) -> str:
@@ -253,8 +264,8 @@ class RequestRouter:
     def __init__(self, status: WatchStatus) -> None:
         self._status = status
         self._lock = threading.Lock()
-        #: The report, and its bodies by format; None is the page that keeps itself current.
-        self._rendered: tuple[Report | None, dict[Format | None, bytes]] = (None, {})
+        #: The report, and its bodies by format; the page that keeps itself current by its revision.
+        self._rendered: tuple[Report | None, dict[Format | str, bytes]] = (None, {})
 
     def respond(self, target: str, accept: str) -> HttpResponse:
         """Returns the response to one GET request."""
@@ -279,7 +290,7 @@ class RequestRouter:
             return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE, _TYPES["html"], _WAITING, _RETRY)
         return HttpResponse(HTTPStatus.OK, _TYPES["html"], self._render(report, None))
 
-    def _state(self) -> Json:
+    def _state(self) -> dict[str, Json]:
         """Returns what the page asks for, to show the times and to learn that it is outdated."""
         status, report = self._status, self._status.report()
         return {
@@ -319,15 +330,23 @@ class RequestRouter:
             if rendered_report is not report:
                 bodies = {}
                 self._rendered = (report, bodies)
+            if form is None:
+                # Problems of other threads change the revision, but not the report.
+                state = self._state()
+                name = str(state["revision"])
+                if name not in bodies:
+                    bodies[name] = _encoded(_live_page(report, state))
+                return bodies[name]
             if form not in bodies:
-                bodies[form] = _encoded(self._live_page(report) if form is None else render(report, form, Style()))
+                bodies[form] = _encoded(render(report, form, Style()))
             return bodies[form]
 
-    def _live_page(self, report: Report) -> str:
-        # The first page is a good moment to load the template engine; the start of the watch is not.
-        from drift.report.html.page import to_html  # noqa: PLC0415
 
-        return to_html(report, live=self._state())
+def _live_page(report: Report, state: Mapping[str, Json]) -> str:
+    # The first page is a good moment to load the template engine; the start of the watch is not.
+    from drift.report.html.page import to_html  # noqa: PLC0415
+
+    return to_html(report, live=state)
 
 
 def _accepted(accept: str) -> str:

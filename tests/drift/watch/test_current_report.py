@@ -17,7 +17,7 @@ from drift.errors import ConnectError
 from drift.kube.list_watch import Event, Listing, ListScope
 from drift.kube.live import read_live
 from drift.kube.resources import Resource, Resources
-from drift.model import ClusterInfo, ManifestsInfo, Report, Unmanaged, Verdict
+from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, Report, Unmanaged, Verdict
 from drift.sources.resolve import from_files
 from drift.watch import loop
 from drift.watch.comparison import Comparison, DesiredState
@@ -25,6 +25,7 @@ from drift.watch.findings import FindingChange
 from drift.watch.loop import Watcher
 from drift.watch.manifest_files import GitInfoChanged, ManifestsReloaded
 from drift.watch.reflector import Timing
+from drift.watch.responses import WatchStatus
 from tests.drift.watch.conftest import eventually
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ class Server:
     def stop(self) -> None:
         self.events.put(None)
 
-    def edit(self, number: int, value: str) -> None:
-        self.events.put(Event("2", read_live(_config_map(number, value), "v1", "ConfigMap")))
+    def edit(self, number: int, value: str, version: str | None = None) -> None:
+        edited = _config_map(number, value)
+        edited["metadata"] |= {} if version is None else {"resourceVersion": version}
+        self.events.put(Event("2", read_live(edited, "v1", "ConfigMap")))
 
 
 class Output:
@@ -140,6 +143,51 @@ def test_a_change_is_in_the_report_before_the_next_scan(tmp_path: Path) -> None:
         assert [item.key for item in last.objects] == [item.key for item in first.objects]
         assert watcher.status.counts.scans == 1
     assert [str(change.transition) for change in output.changes] == ["opened", "resolved"]
+
+
+def test_a_new_version_with_the_same_findings_waits_for_the_next_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, published, compared = Server(), list[list[tuple[str, str | None]]](), list[str | None]()
+    set_report, compare_change = WatchStatus.set_report, Comparison.compare_change
+
+    def publish(status: WatchStatus, report: Report, *arguments: Any, is_scan: bool) -> None:
+        published.append([(item.key.name, item.resource_version) for item in report.objects if item.findings])
+        set_report(status, report, *arguments, is_scan=is_scan)
+
+    def compare(comparison: Comparison, change: "ObjectChange") -> ObjectReport | None:
+        item = compare_change(comparison, change)
+        compared.append(None if item is None else item.resource_version)
+        return item
+
+    monkeypatch.setattr(WatchStatus, "set_report", publish)
+    monkeypatch.setattr(Comparison, "compare_change", compare)
+    monkeypatch.setattr(loop, "_PUBLISH_INTERVAL", 0)
+    with _watching(server, Output(), tmp_path, NEVER):
+        server.edit(7, "2", "10")
+        eventually(lambda: len(published) == 2)
+        # As after writes of the status.
+        for version in range(11, 21):
+            server.edit(7, "2", str(version))
+        eventually(lambda: compared[-1:] == ["20"])
+        server.edit(8, "2", "30")
+        eventually(lambda: ("config-8", "30") in published[-1])
+        assert published == [[], [("config-7", "10")], [("config-7", "20"), ("config-8", "30")]]
+
+
+@pytest.mark.parametrize(("value", "scans"), [("2", 0), ("3", 1)])
+def test_only_a_new_finding_makes_a_scan_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, scans: int
+) -> None:
+    server, requested = Server(), list[object]()
+    with _watching(server, Output(), tmp_path, NEVER) as watcher:
+        server.edit(7, "2", "10")
+        eventually(lambda: _live_values(watcher) == [("config-7", "2")])
+        monkeypatch.setattr(watcher, "_request_scan", requested.append)
+        server.edit(7, value, "11")
+        server.edit(8, "2", "12")
+        eventually(lambda: ("config-8", "2") in _live_values(watcher))
+        assert len(requested) == scans + 1
 
 
 def test_a_change_during_a_scan_does_not_wait_for_its_end_and_is_not_undone_by_it(

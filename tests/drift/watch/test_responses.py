@@ -75,6 +75,37 @@ def test_a_report_is_encoded_once_for_all_clients() -> None:
     assert router.respond("/report.json", "").body is router.respond("/report.json", "").body
 
 
+def test_a_report_with_problems_since_its_scan_is_encoded_once() -> None:
+    status = WatchStatus(Timing())
+    status.set_report(report(), ())
+    router = RequestRouter(status)
+    bodies = [router.respond("/report.json", "").body]
+
+    for error in ("a.yaml:1:1: broken", "b.yaml:1:1: broken"):
+        status.set_manifest_error(error)
+        for path in ("/report.json", "/"):
+            bodies.append(router.respond(path, "").body)
+            assert router.respond(path, "").body is bodies[-1]
+    status.set_scan_error("refused")
+    bodies.append(router.respond("/report.json", "").body)
+    assert router.respond("/report.json", "").body is bodies[-1]
+
+    assert len({*bodies}) == len(bodies)
+    status.set_scan_error(None)
+    status.set_reloaded()
+    assert router.respond("/report.json", "").body == bodies[0]
+
+
+def test_the_page_has_the_revision_that_it_asks_for(status: WatchStatus, client: Client) -> None:
+    status.set_report(report(), ())
+    client.text("/")
+
+    # Not a part of the report.
+    status.set_problem("discovery", "the response cannot be used")
+
+    assert f'data-revision="{status.revision}"' in client.text("/")
+
+
 def test_the_page_waits_for_the_first_scan_and_then_asks_whether_it_is_current(
     status: WatchStatus, client: Client
 ) -> None:
@@ -94,7 +125,10 @@ def test_the_page_waits_for_the_first_scan_and_then_asks_whether_it_is_current(
 def test_the_revision_changes_with_the_findings_and_problems_and_not_with_each_scan(status: WatchStatus) -> None:
     drifted = report(item("ConfigMap", "a", Status.DRIFTED, finding(1)))
     revisions = []
-    for scan in (drifted, replace(drifted, generated_at="2026-01-01T12:01:00Z", api_requests=9), report()):
+    [drifted_object] = drifted.objects
+    later = replace(drifted, generated_at="2026-01-01T12:01:00Z", api_requests=9)
+    later = replace(later, objects=(replace(drifted_object, resource_version="7"),))
+    for scan in (drifted, later, report()):
         status.set_report(scan, ())
         revisions.append(status.revision)
     status.set_manifest_error("a.yaml:1:1: broken")
