@@ -4,7 +4,7 @@ Pure functions. Stored times are UTC text of a fixed length, so that text order 
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
@@ -48,10 +48,21 @@ class Scope:
     Attributes:
         cluster: The URL of the server, as in the fingerprints; "" for dumps.
         name: Distinguishes scopes in one cluster. It is shown to users.
+        renamed: What the name begins with, and what it began with in older releases; None if that is the same.
+            It may contain a password.
     """
 
     cluster: str
     name: str
+    renamed: tuple[str, str] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def former_name(self) -> str | None:
+        """The name in older releases; None if it is the same."""
+        if self.renamed is None:
+            return None
+        now, before = self.renamed
+        return before + self.name.removeprefix(now)
 
     def __str__(self) -> str:
         """Returns ``name at cluster``."""

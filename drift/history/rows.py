@@ -34,6 +34,12 @@ class UnreadableRowError(Exception):
 def scope_number(connection: sqlite3.Connection, scope: Scope) -> int:
     """Returns the number of a scope, and adds the scope if it is new."""
     named = (text_of(scope.cluster), text_of(scope.name))
+    if scope.former_name is not None:
+        # Without its history, all findings would be new.
+        connection.execute(
+            "UPDATE OR IGNORE scopes SET name = ? WHERE cluster = ? AND name = ?",
+            (named[1], named[0], text_of(scope.former_name)),
+        )
     connection.execute("INSERT INTO scopes (cluster, name) VALUES (?, ?) ON CONFLICT DO NOTHING", named)
     number: int = connection.execute("SELECT number FROM scopes WHERE cluster = ? AND name = ?", named).fetchone()[0]
     return number

@@ -15,7 +15,7 @@ from drift.history.queries import ScopeGaps, read_gaps
 from drift.history.recording import record_scan, update_episodes
 from drift.history.rows import EPISODES, UnreadableRowError, episode_of, is_null, time_of, value_of
 from drift.model import ClusterInfo, Report
-from drift.sources.git import origin_name, work_tree_of
+from drift.sources.git import origin_url, owner_and_name, repository_path, work_tree_of
 
 _Result = TypeVar("_Result")
 
@@ -166,8 +166,8 @@ def scope_of(cluster: ClusterInfo | None, sources: Sequence[str], namespace: str
     Args:
         cluster: The cluster; None for dumps, which all share one scope.
         sources: The paths as the user named them, and other sources as on the command line (``--helm-release all``).
-            Inside a Git work tree, the scope has the repository and the path in it, so that it does not depend on
-            where the repository is checked out. Elsewhere, it has the absolute path.
+            Inside a Git work tree with an origin, the scope has the repository and the path in it, so that it does not
+            depend on where the repository is checked out. Elsewhere, it has the absolute path.
         namespace: The namespace of objects that name none.
         name: ``--history-scope``, which replaces the paths and the namespace; None without the flag.
 
@@ -175,9 +175,15 @@ def scope_of(cluster: ClusterInfo | None, sources: Sequence[str], namespace: str
         UsageError: The manifests are read from standard input and there is no name.
     """
     require_scope_name(sources, name)
-    places = ", ".join(sorted({source if source.startswith("--") else _place(source) for source in sources}))
     server = cluster.server if cluster else ""
-    return Scope(server, name if name is not None else f"{places} (namespace {namespace})")
+    if name is not None:
+        return Scope(server, name)
+    places = [(source, source) if source.startswith("--") else _place(source) for source in sources]
+    now, before = (
+        f"{', '.join(sorted({*places_of_release}))} (namespace {namespace})"
+        for places_of_release in zip(*places, strict=True)
+    )
+    return Scope(server, now, None if now == before else (now, before))
 
 
 def require_scope_name(sources: Sequence[str], name: str | None) -> None:
@@ -190,10 +196,12 @@ def require_scope_name(sources: Sequence[str], name: str | None) -> None:
         raise UsageError("--history needs a name for manifests from standard input; add --history-scope NAME")
 
 
-def _place(path: str) -> str:
+def _place(path: str) -> tuple[str, str]:
+    """Returns where manifests are, and what older releases called it."""
     absolute = Path(path).resolve()
     top = work_tree_of(absolute)
     if top is None:
-        return str(absolute)
-    origin, inside = origin_name(top), absolute.relative_to(top).as_posix()
-    return f"{origin}:{inside}" if origin else inside
+        return str(absolute), str(absolute)
+    inside, url = absolute.relative_to(top).as_posix(), origin_url(top)
+    now, before = repository_path(url), owner_and_name(url)
+    return f"{now}:{inside}" if now else str(absolute), f"{before}:{inside}" if before else inside

@@ -38,6 +38,10 @@ _REPOSITORY_VARIABLES: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 )
 _ISOLATED: Final = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+#: The path in a URL, and in an address of SSH (``git@example.com:shop/gitops``), without ``.git``.
+_REPOSITORY_PATH: Final = re.compile(
+    r"(?:[a-z0-9+.-]+://[^/]*/|[^/:]*:)?/*([^:@?#]{1,1000}?)/*(?:\.git)?/*(?:[?#].*)?\s*$", re.IGNORECASE
+)
 #: The last two parts of any kind of URL. The parts before may contain a user name and a password.
 _OWNER_AND_NAME: Final = re.compile(r"([^/:@]{1,255}/[^/:@]{1,255}?)(?:\.git)?/*\s*$")
 #: The commit of a line that is only in the work tree.
@@ -157,11 +161,20 @@ def work_tree_of(path: Path) -> Path | None:
     return next((folder for folder in (full, *full.parents) if os.path.exists(folder / ".git")), None)  # noqa: PTH110
 
 
-def origin_name(folder: Path) -> str | None:
-    """Returns the origin of a work tree as ``owner/name``, or None if it has none."""
-    match = _OWNER_AND_NAME.search(
-        Git(seconds=_SHORT_TIMEOUT).text(folder, "config", "--get", "remote.origin.url") or ""
-    )
+def origin_url(folder: Path) -> str:
+    """Returns the URL of the origin of a work tree, which may contain a password; "" if it has none."""
+    return Git(seconds=_SHORT_TIMEOUT).text(folder, "config", "--get", "remote.origin.url") or ""
+
+
+def repository_path(url: str) -> str | None:
+    """Returns the path of a repository on its host, such as ``group/shop/gitops``; None if there is none in the URL."""
+    match = _REPOSITORY_PATH.match(url)
+    return match[1] if match else owner_and_name(url)
+
+
+def owner_and_name(url: str) -> str | None:
+    """Returns the last two parts of the path of a repository, or None."""
+    match = _OWNER_AND_NAME.search(url)
     return match[1] if match else None
 
 

@@ -15,6 +15,7 @@ from drift.errors import UsageError
 from drift.history.episodes import EpisodeState, ScanCoverage, Scope
 from drift.history.store import History, read_history, scope_of
 from drift.model import Actor, Cause, Change, ClusterInfo, IgnoredBy, Lifecycle, Report, Severity, Status, Unmanaged
+from drift.sources.git import repository_path
 from tests.drift.history.scans import SCOPE, WHOLE, at, episode, findings, lifecycles
 from tests.drift.report.reports import HOSTILE, finding, item
 
@@ -353,15 +354,86 @@ def test_a_clone_is_identified_by_its_repository(origin: str, tmp_path: Path) ->
 
 
 def test_the_scope_does_not_contain_a_password_from_the_url(tmp_path: Path) -> None:
-    assert "t0ken" not in name(clone(tmp_path / "a", "https://user:t0ken@example.com/gitops"))
-    assert "t0ken" not in name(clone(tmp_path / "b", "https://t0ken@example.com/gitops"))
+    for number, url in enumerate(
+        [
+            "https://user:t0ken@example.com/gitops",
+            "https://t0ken@example.com/gitops",
+            "https://user:t0ken/x@example.com/shop/gitops",
+            "https://user:t0ken/x@example.com:8443/a/shop/gitops.git",
+            "user:t0ken@example.com:shop/gitops",
+            "https://example.com/shop/gitops?private_token=t0ken",
+            "https://example.com/shop/gitops#t0ken",
+        ]
+    ):
+        scope = scope_of(PROD, [str(clone(tmp_path / str(number), url))], "shop", None)
+        assert "t0ken" not in scope.name, url
 
 
-def test_a_work_tree_without_a_remote_is_identified_by_the_path_in_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("origin", "path"),
+    [
+        ("https://gitlab.example.com/team-1/deploy/k8s.git", "team-1/deploy/k8s"),
+        ("https://user:pass@gitlab.example.com:8443/team-1/deploy/k8s/", "team-1/deploy/k8s"),
+        ("git@gitlab.example.com:team-1/deploy/k8s.git", "team-1/deploy/k8s"),
+        ("ssh://git@gitlab.example.com:22/team-1/deploy/k8s", "team-1/deploy/k8s"),
+        ("https://dev.azure.com/org/project/_git/k8s", "org/project/_git/k8s"),
+        ("git@example.com:k8s.git", "k8s"),
+        ("https://example.com/k8s", "k8s"),
+        ("/srv/git/deploy/k8s.git", "srv/git/deploy/k8s"),
+        ("file:///srv/git/deploy/k8s.git", "srv/git/deploy/k8s"),
+        ("https://github.com/shop/gitops.git/", "shop/gitops"),
+        ("", None),
+    ],
+)
+def test_a_repository_is_named_by_its_whole_path(origin: str, path: str | None) -> None:
+    assert repository_path(origin) == path
+
+
+def test_repositories_of_the_same_name_in_two_groups_have_different_scopes(tmp_path: Path) -> None:
+    ones = [
+        clone(tmp_path / team, f"https://gitlab.example.com/{team}/deploy/k8s.git") for team in ("team-1", "team-2")
+    ]
+
+    assert [name(one) for one in ones] == [
+        "team-1/deploy/k8s:apps (namespace shop)",
+        "team-2/deploy/k8s:apps (namespace shop)",
+    ]
+
+
+def test_a_work_tree_without_a_remote_is_identified_by_its_absolute_path(tmp_path: Path) -> None:
     apps = clone(tmp_path / "here", None)
 
-    assert name(apps) == name(clone(tmp_path / "there", None)) == "apps (namespace shop)"
-    assert name(apps.parent) == ". (namespace shop)"
+    assert name(apps) == f"{apps} (namespace shop)"
+    assert name(clone(tmp_path / "there", None)) != name(apps)
+
+
+@pytest.mark.parametrize("suffix", ["", ", shard 1/2"])
+@pytest.mark.parametrize(
+    ("origin", "former"), [("https://gitlab.example.com/team-1/deploy/k8s.git", "deploy/k8s:apps"), (None, "apps")]
+)
+def test_a_scope_of_an_older_release_is_renamed(
+    origin: str | None, former: str, suffix: str, history: History, tmp_path: Path
+) -> None:
+    scope = scope_of(PROD, [str(clone(tmp_path / "clone", origin))], "shop", None)
+    scope = replace(scope, name=scope.name + suffix)
+    history.record(at(1, DRIFTED), Scope(PROD.server, f"{former} (namespace shop){suffix}"))
+    other = Scope(PROD.server, "other (namespace shop)")
+    history.record(at(1, DRIFTED), other)
+
+    assert lifecycles(history.record(at(2, DRIFTED), scope)) == {"data.x": Lifecycle.ONGOING}
+    # A repository that shared the name begins its own history.
+    again = Scope(PROD.server, f"{former} (namespace shop){suffix}")
+    assert lifecycles(history.record(at(3, OTHER), again)) == {"data.y": Lifecycle.NEW}
+    assert lifecycles(history.record(at(4, DRIFTED), scope)) == {"data.x": Lifecycle.ONGOING}
+    assert lifecycles(history.record(at(4, OTHER), again)) == {"data.y": Lifecycle.ONGOING}
+
+
+def test_a_scope_whose_name_is_as_before_is_not_renamed(tmp_path: Path) -> None:
+    for origin in ("https://github.com/shop/gitops.git", "git@github.com:shop/gitops"):
+        path = clone(tmp_path / origin[:4], origin)
+        assert scope_of(PROD, [str(path), "--flux all"], "shop", None).former_name is None
+    assert scope_of(PROD, [str(tmp_path)], "shop", None).former_name is None
+    assert scope_of(PROD, ["a"], "shop", "named").former_name is None
 
 
 def test_manifests_from_standard_input_need_a_scope_name() -> None:
