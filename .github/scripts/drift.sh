@@ -37,7 +37,9 @@ main() {
   if [[ -n "${DRIFT_BASE:-}" ]]; then check_out_base; fi
 
   status=0
+  stop_commands
   (cd "$folder" && drift report "$@" --output text --output "json=$output/drift.json") || status=$?
+  resume_commands
   if [[ -f "$output/drift.json" ]]; then
     drift render "$output/drift.json" --quiet --output "markdown=$output/drift.md" \
       --output "sarif=$output/drift.sarif" --output "html=$output/drift.html"
@@ -52,6 +54,20 @@ main() {
   fi
   publish "status=$status"
   exit "$status"
+}
+
+# GitHub's runner runs commands that it finds in the log, such as ##[add-path]/tmp anywhere in a line, and a report has
+# values of the cluster. The token that ends this cannot be guessed.
+stop_commands() {
+  token=""
+  if [[ "${GITHUB_ACTIONS:-}" == true ]]; then
+    token="$(python3 -c 'import secrets; print(secrets.token_hex(16))')"
+    echo "::stop-commands::$token"
+  fi
+}
+
+resume_commands() {
+  if [[ -n "$token" ]]; then echo "::$token::"; fi
 }
 
 check_out_base() {

@@ -83,7 +83,7 @@ def to_annotations(report: Report) -> str:
         shown.append(Annotation(len(SEVERITY_RANK), "notice", "drift", message))
     resolved = resolved_line(report)
     lines = [summary(report), *([resolved] if resolved else [])]
-    return "".join(map(str, shown)) + "".join(f"{line}\n" for line in lines)
+    return "".join(map(str, shown)) + "".join(f"{_without_commands(line)}\n" for line in lines)
 
 
 def _annotations(report: Report, entries: Sequence[Group | ObjectReport]) -> list[Annotation]:
@@ -124,6 +124,11 @@ def _of_finding(name: str, item: ObjectReport, finding: Finding, now: str, place
     first = f"{severity_mark(finding)}: {what_differs(finding)}"
     message = "\n".join([first, *message_lines(item, finding, open_for(finding, now))])
     return Annotation(SEVERITY_RANK[finding.severity], _LEVEL[finding.severity], title, message, place)
+
+
+def _without_commands(line: str) -> str:
+    """Returns a plain line in which the runner finds no command: it also looks for ``##[command]`` inside a line."""
+    return line.replace("##[", "# #[")
 
 
 def _escape(text: str) -> str:

@@ -232,6 +232,23 @@ def test_a_base_that_was_not_fetched_is_one_clear_line(runner: Runner) -> None:
     assert "fetch it (actions/checkout: fetch-depth: 0)" in done.stderr
 
 
+def test_values_of_the_cluster_run_no_commands_of_the_runner(runner: Runner) -> None:
+    live = runner.folder / "live.yaml"
+    live.write_text(live.read_text().replace("level: debug", 'level: "x ##[add-path]/tmp"'))
+
+    tokens = []
+    for _ in range(2):
+        lines = runner.run(sources="manifests/", flags=dump(runner)).stdout.splitlines()
+        [stop] = [number for number, line in enumerate(lines) if line.startswith("::stop-commands::")]
+        token = lines[stop].removeprefix("::stop-commands::")
+        assert len(token) == 32
+        [found] = [number for number, line in enumerate(lines) if "##[add-path]/tmp" in line]
+        assert stop < found < lines.index(f"::{token}::")
+        tokens.append(token)
+
+    assert len({*tokens}) == 2
+
+
 def test_inputs_are_never_run_as_commands(runner: Runner) -> None:
     hostile = "$(touch ran)\n`touch ran`\n;touch ran"
 

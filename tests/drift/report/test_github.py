@@ -7,7 +7,7 @@ import pytest
 from drift.model import Cause, IgnoredBy, Severity, Status
 from drift.objects import Source
 from drift.report.github import to_annotations
-from tests.drift.report.reports import HOSTILE, HOSTILE_TEXTS, RICH, finding, hostile, item, report
+from tests.drift.report.reports import HOSTILE, HOSTILE_TEXTS, RICH, finding, hostile, item, report, resolved
 
 
 def unescape(text: str) -> str:
@@ -90,6 +90,13 @@ def test_a_hostile_text_adds_no_command_or_property(text: str) -> None:
 
     assert {level for level, _, _ in found} <= {"error", "warning", "notice"}
     assert all(set(properties) <= {"file", "line", "title"} for _, properties, _ in found)
+
+
+def test_a_plain_line_runs_no_command() -> None:
+    text = to_annotations(report(resolved=(resolved(1, path="###[set-env name=PATH]/tmp"),)))
+
+    assert "##[" not in text
+    assert "## #[set-env name=PATH]/tmp" in text
 
 
 def test_only_the_summary_and_the_resolved_findings_are_plain_lines() -> None:
