@@ -3,12 +3,14 @@
 A failed push is one line on standard error. It does not change the exit status, which describes the findings.
 """
 
+import os
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 import urllib3
-from urllib3.util import Retry, Timeout, make_headers
+from urllib3.util import Retry, Timeout
 
 from drift.errors import UsageError
 from drift.kube.limits import call_with_timeout
@@ -58,7 +60,9 @@ def parse_address(text: str | None) -> Pushgateway:
     path += "" if "/metrics/job" in path else _DEFAULT_GROUP
     headers = {}
     if parts.username:
-        headers = make_headers(basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+        # make_headers of urllib3 encodes as Latin-1 only.
+        user = b":".join(unquote_to_bytes(os.fsencode(part or "")) for part in (parts.username, parts.password))
+        headers = {"authorization": f"Basic {b64encode(user).decode()}"}
     host = parts.netloc.rpartition("@")[2]
     return Pushgateway(urlunsplit((parts.scheme, host, path, "", "")), gateway, headers)
 

@@ -1,5 +1,6 @@
 """Pushes metrics to a Pushgateway, with retries and without revealing credentials."""
 
+import base64
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -44,6 +45,25 @@ def test_a_password_is_sent_as_basic_authentication_and_never_shown(receiver: Re
     assert receiver.requests[0][2]["authorization"] == "Basic bWU6c2UvY3JldA=="
     assert complaint == f"the metrics were not pushed to {receiver.url}: it responded with status 401"
     assert "cret" not in repr(address)
+
+
+def test_a_password_with_any_characters_is_sent_as_utf_8(receiver: Receiver) -> None:
+    for password in ("%E2%82%AC%C3%A9", "\N{EURO SIGN}\N{LATIN SMALL LETTER E WITH ACUTE}"):
+        assert push("", parse_address(receiver.url.replace("http://", f"http://u:{password}@"))) is None
+
+        kind, _, credentials = receiver.requests[-1][2]["authorization"].partition(" ")
+        assert (kind, base64.b64decode(credentials).decode()) == (
+            "Basic",
+            "u:\N{EURO SIGN}\N{LATIN SMALL LETTER E WITH ACUTE}",
+        )
+
+
+def test_bytes_that_are_no_text_are_sent_as_they_are(receiver: Receiver) -> None:
+    assert push("", parse_address(receiver.url.replace("http://", "http://u:%FF@"))) is None
+    # As Python reads such a byte from the environment.
+    assert push("", parse_address(receiver.url.replace("http://", "http://u:\udcff@"))) is None
+
+    assert {request[2]["authorization"] for request in receiver.requests} == {"Basic dTr/"}
 
 
 def test_a_temporary_failure_is_retried(receiver: Receiver) -> None:
