@@ -12,12 +12,15 @@ from drift.model import API_VERSION, SEVERITY_RANK, Finding, Report
 from drift.objects import Json
 from drift.report.formats import MessageFormat
 from drift.report.json_report import to_document
-from drift.report.view import CAUSE_TEXT, cause_and_managers, duration_between, key_name, short, summary
+from drift.report.view import CAUSE_TEXT, cause_and_managers, duration_between, key_name, short, summary, visible
 
 #: Characters of a name.
 _MAX_NAME: Final = 200
 #: Characters of who is behind a finding, in the cluster and in Git.
 _MAX_WHO: Final = 400
+#: Characters of the line on the whole scan, and what stands for the end of a name that is cut.
+_MAX_STATE: Final = 400
+_CUT: Final = "..."
 #: Notifications in one message to a program. The report has all findings.
 _GENERIC_ITEMS: Final = 500
 #: Notifications of each kind in one message to people, the worst ones.
@@ -57,13 +60,21 @@ class Message:
     @property
     def title(self) -> str:
         """``Drift in prod: 2 new, 1 resolved``."""
-        counts = ", ".join(f"{len(group)} {kind}" for kind, group in self.groups())
-        return f"Drift in {self.cluster}: {counts}"
+        return f"Drift in {self.cluster}: {self._counts}"
+
+    @property
+    def headline(self) -> str:
+        """The title, as long as a header of Slack may be. The numbers matter more than the end of the name."""
+        return _fitting("Drift in ", self.cluster, f": {self._counts}", _SLACK_HEADER)
 
     @property
     def state(self) -> str:
-        """The result of the whole scan in one line."""
-        return f"{short(self.scope)} is {summary(self.report)}"
+        """The result of the whole scan in one line. It matters more than the end of the scope's name."""
+        return _fitting("", visible(self.scope), f" is {summary(self.report)}", _MAX_STATE)
+
+    @property
+    def _counts(self) -> str:
+        return ", ".join(f"{len(group)} {kind}" for kind, group in self.groups())
 
     @cached_property
     def findings(self) -> Mapping[str, Finding]:
@@ -81,6 +92,13 @@ class Message:
             group = [one for one in self.notifications if one.kind is kind]
             if group:
                 yield kind, group
+
+
+def _fitting(before: str, name: str, after: str, limit: int) -> str:
+    """Returns the three texts as one. If that is longer than the limit, the name is cut."""
+    room = max(limit - len(before) - len(after), len(_CUT))
+    shown = name if len(name) <= room else name[: room - len(_CUT)] + _CUT
+    return f"{before}{shown}{after}"[:limit]
 
 
 def message_of(
@@ -181,8 +199,8 @@ def _slack(message: Message) -> Json:
         # For push notifications, and for clients that show no blocks.
         "text": _slack_escape(message.title),
         "blocks": [
-            {"type": "header", "text": {"type": "plain_text", "text": message.title[:_SLACK_HEADER], "emoji": False}},
-            _slack_section(_slack_code(message.state)),
+            {"type": "header", "text": {"type": "plain_text", "text": message.headline, "emoji": False}},
+            _slack_section(_slack_code(message.state, _MAX_STATE)),
             *(_slack_section(_slack_group(message, kind, group)) for kind, group in message.groups()),
             *([_slack_section(_slack_link(message.report_url, "Open the report"))] if message.report_url else []),
         ],
@@ -227,7 +245,7 @@ def _slack_escape(text: str) -> str:
 
 def _teams(message: Message) -> Json:
     """An Adaptive Card for a workflow of Microsoft Teams. Names are text runs, which have no markup."""
-    lines: list[Json] = [_teams_text(message.title, weight="Bolder", size="Medium"), _teams_text(message.state)]
+    lines: list[Json] = [_teams_text(message.headline, weight="Bolder", size="Medium"), _teams_text(message.state)]
     groups = list(message.groups())
     room = _TEAMS_BYTES - _teams_size(lines)
     for position, (kind, notifications) in enumerate(groups):

@@ -9,6 +9,7 @@ import pytest
 from drift.model import ClusterInfo
 from drift.notify.message import message_of, request_body
 from drift.report.formats import MessageFormat
+from drift.report.view import summary
 from tests.drift.notify.golden import body, golden_file
 from tests.drift.notify.messages import MESSAGE, SCAN, URL, hostile, notification
 from tests.drift.report.reports import HOSTILE_TEXTS, report
@@ -95,6 +96,31 @@ def test_a_message_respects_the_limits_of_the_receiver(text: str, count: int) ->
     assert max(map(len, slack_texts(slack))) <= 3000
     assert len(slack_texts(slack)[0]) <= 150
     assert len(json.dumps(request_body(message, MessageFormat.TEAMS))) <= 28_000
+
+
+def test_long_names_hide_neither_the_numbers_nor_the_result() -> None:
+    context = "arn:aws:eks:eu-central-1:123456789012:cluster/" + "production-" * 12
+    scan = replace(SCAN, cluster=ClusterInfo(context, "https://example.com", "v1.36.3"))
+    scope = ", ".join(f"shop/gitops:clusters/production/{number}" for number in range(100))
+    message = message_of(scan, scope, MESSAGE.notifications)
+
+    for texts in (
+        slack_texts(request_body(message, MessageFormat.SLACK)),
+        teams_texts(request_body(message, MessageFormat.TEAMS)),
+    ):
+        title, state = texts[:2]
+        assert title.startswith("Drift in arn:aws:eks:eu-central-1:")
+        assert title.endswith("...: 5 new, 1 worsened, 1 resolved")
+        assert state.strip("`").startswith("shop/gitops:clusters/production/0, ")
+        assert state.strip("`").endswith(f"... is {summary(scan)}")
+    assert message.title == f"Drift in {context}: 5 new, 1 worsened, 1 resolved"
+
+
+def test_short_names_are_whole() -> None:
+    title, state = teams_texts(request_body(MESSAGE, MessageFormat.TEAMS))[:2]
+
+    assert title == MESSAGE.title
+    assert state == f"{MESSAGE.scope} is {summary(MESSAGE.report)}"
 
 
 @pytest.mark.parametrize("text", ALL_TEXTS)
