@@ -77,6 +77,7 @@ def record_scan(
     """Implements `drift.history.store.History.record`."""
     number = scope_number(connection, scope)
     at = stored(report.generated_at)
+    newest = _newest_scan(connection)
     was_open = _open_episodes(connection, number)
     changes = episode_changes(report, was_open, coverage)
     first_seen = {known.episode.id: known.episode.first_seen for known, _ in changes.seen}
@@ -109,7 +110,7 @@ def record_scan(
         }
         _insert_scan(connection, number, report, at, new=len(new - had), resolved=len(resolved))
         _record_gaps(connection, number, report)
-    _delete_expired(connection, at)
+    _delete_expired(connection, at, newest)
     return _with_history(
         report,
         {
@@ -164,7 +165,7 @@ def update_episodes(connection: sqlite3.Connection, episodes: Sequence[Episode])
         if not _update_open_episode(connection, scope, episode):
             reopened = _has_row(connection, "episodes", scope, episode.id)
             insert_episode(connection, scope, replace(episode, reopened=reopened), Unmanaged.NAMESPACE)
-    _delete_expired(connection, rfc3339_ms(datetime.now(UTC)))
+    _delete_expired(connection, rfc3339_ms(datetime.now(UTC)), _newest_scan(connection))
 
 
 def _open_episodes(connection: sqlite3.Connection, scope: int) -> list[OpenEpisode]:
@@ -281,9 +282,25 @@ def _insert_scan(
     )
 
 
-def _delete_expired(connection: sqlite3.Connection, now: str) -> None:
-    """Deletes ended episodes and scans that are older than `RETENTION`. ``now`` is a stored time."""
-    limit = rfc3339_ms(datetime.fromisoformat(now) - RETENTION)
+def _newest_scan(connection: sqlite3.Connection) -> str | None:
+    """Returns the time of the newest scan of all scopes; None if there is none."""
+    row = connection.execute("SELECT max(at) AS last FROM scans").fetchone()
+    return None if is_null(row, "last") else stored(time_of(row, "last"))
+
+
+def _delete_expired(connection: sqlite3.Connection, now: str, newest: str | None) -> None:
+    """Deletes ended episodes and scans that are older than `RETENTION`.
+
+    The clock of one run may be years ahead, so the age counts until the newest scan before it, if that is earlier.
+
+    Args:
+        connection: The history.
+        now: A stored time.
+        newest: The stored time of the newest scan before; None if there is none, and so nothing that is old.
+    """
+    if newest is None:
+        return
+    limit = rfc3339_ms(datetime.fromisoformat(min(now, newest)) - RETENTION)
     connection.execute(
         "DELETE FROM undelivered WHERE episode IN (SELECT number FROM episodes WHERE ended_at < ?)", (limit,)
     )

@@ -147,7 +147,8 @@ def test_the_gaps_of_a_scope_are_deleted_with_its_last_scan(file: Path) -> None:
     _record(file, (ROLE,))
 
     other = replace(SCOPE, name="other")
-    History(file, lambda _: None).record(report(ROLE, generated_at="2027-06-01T12:00:00Z"), other)
+    for day in (1, 2):
+        History(file, lambda _: None).record(report(ROLE, generated_at=f"2027-06-0{day}T12:00:00Z"), other)
 
     assert [one.scope for one in read_history(file).gaps] == [other]
 

@@ -267,10 +267,26 @@ def test_old_ended_episodes_are_deleted_and_open_ones_are_kept(history: History,
     history.record(in_year(2021, IN_SYNC, OTHER), SCOPE)
     assert len(read_history(file).episodes) == 2
 
-    last = history.record(in_year(2023, IN_SYNC, OTHER), SCOPE)
+    history.record(in_year(2023, IN_SYNC, OTHER), SCOPE)
+    # The clock of one scan may be wrong.
+    assert len(read_history(file).episodes) == 2
+
+    last = history.record(replace(at(2, IN_SYNC, OTHER), generated_at="2023-01-02T12:00:00Z"), SCOPE)
 
     assert [it.path for it in read_history(file).episodes] == ["data.y"]
-    assert [past.at[:4] for past in last.past] == ["2023"]
+    assert [past.at[:4] for past in last.past] == ["2023", "2023"]
+
+
+def test_a_scan_with_its_clock_ahead_deletes_nothing(history: History, file: Path) -> None:
+    history.record(at(1, DRIFTED, OTHER), SCOPE)
+    history.record(at(2, IN_SYNC, OTHER), SCOPE)
+
+    ahead = replace(at(3, IN_SYNC, OTHER), generated_at="2038-01-03T12:00:00Z")
+    history.record(ahead, replace(SCOPE, name="another"))
+    last = history.record(at(4, IN_SYNC, OTHER), SCOPE)
+
+    assert sorted(one.path for one in read_history(file).episodes if one.scope == SCOPE) == ["data.x", "data.y"]
+    assert [past.at[:10] for past in last.past] == ["2026-01-01", "2026-01-02", "2026-01-04"]
 
 
 def test_the_file_contains_no_value(history: History, file: Path) -> None:
