@@ -277,6 +277,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """,
         "CREATE INDEX gaps_by_scope ON gaps (scope)",
     ),
+    (
+        "ALTER TABLE scopes ADD COLUMN notifies INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE undelivered ADD COLUMN claimed_until TEXT",
+    ),
 )
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 

@@ -1,13 +1,19 @@
 """Notifications that wait for delivery: findings that are new, worsened or resolved."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
-from drift.history.episodes import Episode, EpisodeChanges, EpisodeState, Scope
-from drift.history.rows import episode_of, is_null, member_of, text_of, value_of
+from drift.history.episodes import Episode, EpisodeChanges, EpisodeState, Scope, stored
+from drift.history.rows import episode_of, is_null, member_of, text_of, time_of, value_of
 from drift.model import SEVERITY_RANK, Severity
+from drift.words import rfc3339_ms
+
+#: How long the notifications that a run sends are not sent by another one. A delivery takes at most half of it.
+CLAIM: Final = timedelta(seconds=60)
 
 
 class NotificationKind(StrEnum):
@@ -45,11 +51,22 @@ class Notification:
         return before is not None and SEVERITY_RANK[self.episode.severity] >= SEVERITY_RANK[before]
 
 
+def remember_notifications(connection: sqlite3.Connection, scope: int) -> None:
+    """Remembers that notifications are sent for a scope, so that runs that send none keep them for those that do."""
+    connection.execute("UPDATE scopes SET notifies = 1 WHERE number = ?", (scope,))
+
+
+def has_notifications(connection: sqlite3.Connection, scope: int) -> bool:
+    """Returns whether a run has ever kept notifications for a scope."""
+    (notifies,) = connection.execute("SELECT notifies FROM scopes WHERE number = ?", (scope,)).fetchone()
+    return bool(notifies)
+
+
 def insert_notifications(connection: sqlite3.Connection, opened: Sequence[int], changes: EpisodeChanges) -> None:
     """Keeps notifications of what opened (the numbers of its episodes), worsened and was resolved."""
     resolved = [one.number for one, state in changes.ended if state is EpisodeState.RESOLVED]
-    connection.executemany(
-        "INSERT INTO undelivered (episode, news, severity_before) VALUES (?, ?, ?)",
+    _insert(
+        connection,
         [
             *((number, NotificationKind.NEW, None) for number in opened),
             *((one.number, NotificationKind.WORSENED, one.episode.severity) for one in changes.worsened),
@@ -58,8 +75,35 @@ def insert_notifications(connection: sqlite3.Connection, opened: Sequence[int], 
     )
 
 
-def pending_notifications(connection: sqlite3.Connection, scope: Scope) -> list[Notification]:
-    """Returns the notifications of a scope that were not delivered yet, one for each episode."""
+def insert_opened(connection: sqlite3.Connection, number: int) -> None:
+    """Keeps a notification of an episode that a watch saw open."""
+    _insert(connection, [(number, NotificationKind.NEW, None)])
+
+
+def insert_ended(connection: sqlite3.Connection, number: int) -> None:
+    """Keeps a notification of an episode that a watch saw end, unless its receiver has not heard of the episode yet."""
+    is_new = "episode = ? AND news = ? AND claimed_until IS NULL"
+    values = (number, NotificationKind.NEW)
+    if connection.execute(f"SELECT 1 FROM undelivered WHERE {is_new}", values).fetchone() is None:  # noqa: S608
+        _insert(connection, [(number, NotificationKind.RESOLVED, None)])
+    else:
+        connection.execute("DELETE FROM undelivered WHERE episode = ?", (number,))
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[int, NotificationKind, Severity | None]]) -> None:
+    connection.executemany("INSERT INTO undelivered (episode, news, severity_before) VALUES (?, ?, ?)", rows)
+
+
+def pending_notifications(
+    connection: sqlite3.Connection, scope: Scope, entries: Collection[int] | None = None
+) -> list[Notification]:
+    """Returns the notifications of a scope that were not delivered yet, one for each episode.
+
+    Args:
+        connection: The history.
+        scope: The scope.
+        entries: Only these rows; None for all.
+    """
     rows = connection.execute(
         """
         SELECT undelivered.number AS entry, undelivered.news, undelivered.severity_before,
@@ -81,7 +125,32 @@ def pending_notifications(connection: sqlite3.Connection, scope: Scope) -> list[
             severity_before=(None if is_null(row, "severity_before") else member_of(row, "severity_before", Severity)),
         )
         for row in rows
+        if entries is None or value_of(row, "entry", int) in entries
     )
+
+
+def claim_notifications(connection: sqlite3.Connection, scope: Scope, now: datetime) -> list[Notification]:
+    """Returns the pending notifications that no other run is sending, which are this run's for a minute."""
+    free = [row["number"] for row in connection.execute("SELECT * FROM undelivered") if not _is_claimed(row, now)]
+    claimed = pending_notifications(connection, scope, {*free})
+    until = rfc3339_ms(now + CLAIM)
+    connection.executemany(
+        "UPDATE undelivered SET claimed_until = ? WHERE number = ?",
+        [(until, entry) for one in claimed for entry in one.entries],
+    )
+    return claimed
+
+
+def _is_claimed(row: sqlite3.Row, now: datetime) -> bool:
+    # A run whose clock was ahead may have claimed it for years.
+    until = None if is_null(row, "claimed_until") else stored(time_of(row, "claimed_until"))
+    return until is not None and rfc3339_ms(now) < until <= rfc3339_ms(now + CLAIM)
+
+
+def release_notifications(connection: sqlite3.Connection, notifications: Sequence[Notification]) -> None:
+    """Lets other runs send notifications, after their delivery failed."""
+    entries = [(number,) for notification in notifications for number in notification.entries]
+    connection.executemany("UPDATE undelivered SET claimed_until = NULL WHERE number = ?", entries)
 
 
 def _combine(notifications: Iterable[Notification]) -> list[Notification]:

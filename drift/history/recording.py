@@ -24,7 +24,13 @@ from drift.history.episodes import (
     shown,
     stored,
 )
-from drift.history.notifications import insert_notifications
+from drift.history.notifications import (
+    has_notifications,
+    insert_ended,
+    insert_notifications,
+    insert_opened,
+    remember_notifications,
+)
 from drift.history.queries import Gap, read_gaps_of
 from drift.history.rows import (
     EPISODES,
@@ -100,6 +106,8 @@ def record_scan(
     numbers = [insert_episode(connection, number, episode, coverage.unmanaged) for episode in opened]
     _update_known_episodes(connection, changes, at, coverage.unmanaged)
     if for_notifications:
+        remember_notifications(connection, number)
+    if has_notifications(connection, number):
         insert_notifications(connection, numbers, changes)
     open_ids = {known.episode.id for known in was_open} | {episode.id for episode in opened}
     resolved = _resolved_findings(changes, [episode for episode in ended if episode.id not in open_ids], at)
@@ -162,9 +170,14 @@ def update_episodes(connection: sqlite3.Connection, episodes: Sequence[Episode])
     """Implements `drift.history.store.History.update_episodes`."""
     for episode in episodes:
         scope = scope_number(connection, episode.scope)
-        if not _update_open_episode(connection, scope, episode):
+        number = _update_open_episode(connection, scope, episode)
+        if number is None:
             reopened = _has_row(connection, "episodes", scope, episode.id)
-            insert_episode(connection, scope, replace(episode, reopened=reopened), Unmanaged.NAMESPACE)
+            added = insert_episode(connection, scope, replace(episode, reopened=reopened), Unmanaged.NAMESPACE)
+            if episode.ended_at is None and has_notifications(connection, scope):
+                insert_opened(connection, added)
+        elif episode.ended_at is not None and has_notifications(connection, scope):
+            insert_ended(connection, number)
     _delete_expired(connection, rfc3339_ms(datetime.now(UTC)), _newest_scan(connection))
 
 
@@ -234,14 +247,15 @@ def _update_known_episodes(connection: sqlite3.Connection, changes: EpisodeChang
     )
 
 
-def _update_open_episode(connection: sqlite3.Connection, scope: int, episode: Episode) -> bool:
-    """Updates the open episode of the finding. Returns False if there is none."""
+def _update_open_episode(connection: sqlite3.Connection, scope: int, episode: Episode) -> int | None:
+    """Updates the open episode of the finding and returns its number; None if there is none."""
     row = connection.execute(
         "SELECT number, cause, actors FROM episodes WHERE scope = ? AND id = ? AND ended_at IS NULL",
         (scope, episode.id),
     ).fetchone()
     if row is None:
-        return False
+        return None
+    number = value_of(row, "number", int)
     # Clocks may be set back, and the file may come from another machine. An episode never ends before it began, and is
     # never seen after it ended.
     seen = "max(last_seen, ?)" if episode.ended_at is None else "max(first_seen, ?)"
@@ -256,10 +270,10 @@ def _update_open_episode(connection: sqlite3.Connection, scope: int, episode: Ep
             actors_text(merge_actors(actors_of(row), episode.actors)),
             episode.state,
             *(() if episode.ended_at is None else (stored(episode.ended_at),)),
-            row["number"],
+            number,
         ),
     )
-    return True
+    return number
 
 
 def _insert_scan(

@@ -4,13 +4,20 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
 from drift.errors import BrokenHistoryError, HistoryError, UsageError
 from drift.history.database import move_aside, read_transaction, write_transaction
 from drift.history.episodes import DEFAULT_COVERAGE, Episode, ScanCoverage, Scope
-from drift.history.notifications import Notification, delete_notifications, pending_notifications
+from drift.history.notifications import (
+    Notification,
+    claim_notifications,
+    delete_notifications,
+    pending_notifications,
+    release_notifications,
+)
 from drift.history.queries import ScopeGaps, read_gaps
 from drift.history.recording import record_scan, update_episodes
 from drift.history.rows import EPISODES, UnreadableRowError, episode_of, is_null, time_of, value_of
@@ -54,7 +61,8 @@ class History:
             scope: The scope of the scan.
             coverage: What the scan looked at.
             count_as_scan: Whether it counts as a scan. False only updates the episodes.
-            for_notifications: Whether to keep new, worsened and resolved findings for `pending_notifications`.
+            for_notifications: Whether to keep new, worsened and resolved findings for `claim_notifications`, from now
+                on in each record of the scope.
             start_unknown: The ids of findings that may have begun long before this scan. The first scan of a scope
                 treats all its findings like this.
 
@@ -83,6 +91,23 @@ class History:
             HistoryError: The file cannot be used.
         """
         return self._write(lambda connection: pending_notifications(connection, scope))
+
+    def claim_notifications(self, scope: Scope, now: datetime | None = None) -> list[Notification]:
+        """Returns the pending notifications of a scope that no other run is sending. For a minute, none gets them.
+
+        Raises:
+            HistoryError: The file cannot be used.
+        """
+        at = now or datetime.now(UTC)
+        return self._write(lambda connection: claim_notifications(connection, scope, at))
+
+    def release(self, notifications: Sequence[Notification]) -> None:
+        """Lets other runs send notifications whose delivery failed.
+
+        Raises:
+            HistoryError: The file cannot be written.
+        """
+        self._write(lambda connection: release_notifications(connection, notifications))
 
     def mark_delivered(self, notifications: Sequence[Notification]) -> None:
         """Deletes notifications after their delivery.

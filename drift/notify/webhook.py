@@ -182,7 +182,7 @@ def deliver(
     report_url: str | None = None,
     retry_policy: RetryPolicy = _DEFAULT_POLICY,
 ) -> str | None:
-    """Sends the pending notifications of a scope, if there are any.
+    """Sends the pending notifications of a scope, if there are any that no other run is sending.
 
     If the delivery fails, they stay in the history and are sent with the next ones.
 
@@ -192,11 +192,12 @@ def deliver(
     Raises:
         HistoryError: The file cannot be used.
     """
-    pending = history.pending_notifications(scope)
+    pending = history.claim_notifications(scope)
     message = message_of(report, scope.name, pending, report_url)
     if message.notifications:
         problem = webhook.send(request_body(message, form), retry_policy)
         if problem is not None:
+            history.release(pending)
             return problem
     if pending:
         history.mark_delivered(pending)

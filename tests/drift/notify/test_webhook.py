@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 
 from drift.cli import main
-from drift.notify.webhook import RetryPolicy, Webhook
+from drift.history.store import History
+from drift.model import Status
+from drift.notify.webhook import RetryPolicy, Webhook, deliver
 from drift.report.formats import MessageFormat
+from tests.drift.history.scans import SCOPE, at
 from tests.drift.notify.receiver import Response, receiving, status
+from tests.drift.report.reports import finding, item
 
 QUICK = RetryPolicy(attempt_seconds=0.3, total_seconds=2.0, pauses=(0.01, 0.01))
 
@@ -375,3 +379,25 @@ spec: {{containers: [{{name: c, image: i, env: [{{name: PASSWORD, value: "{PLANT
         for hidden in (PLANTED, coded[:16], "git-value", "live-value"):
             assert hidden.encode() not in body
     assert "s3cr3t" not in "".join(capsys.readouterr())
+
+
+def test_a_run_that_overlaps_sends_nothing_again(tmp_path: Path) -> None:
+    scan = at(1, item("ConfigMap", "a", Status.DRIFTED, finding(1)))
+    overlapping: list[str | None] = []
+
+    def send(webhook: Webhook) -> str | None:
+        history = History(tmp_path / "history.db", pytest.fail)
+        history.record(scan, SCOPE, for_notifications=True)
+        return deliver(history, SCOPE, scan, webhook=webhook, form=MessageFormat.JSON, retry_policy=QUICK)
+
+    def slow(request: BaseHTTPRequestHandler) -> None:
+        # Another run, before this one has its response.
+        overlapping.append(send(Webhook(receiver.url)))
+        status(200)(request)
+
+    with receiving(slow, status(200)) as receiver:
+        assert send(Webhook(receiver.url)) is None
+        assert send(Webhook(receiver.url)) is None
+
+    assert overlapping == [None]
+    assert len(receiver.bodies) == 1
