@@ -121,3 +121,11 @@ def test_the_workflow_has_no_known_weakness(tmp_path: Path) -> None:
     inputs = yaml.safe_load((REPOSITORY / "action.yml").read_text())["inputs"]
     (step,) = [one for one in yaml.safe_load(_block("yaml"))["jobs"]["adopt"]["steps"] if one.get("id") == "drift"]
     assert set(step["with"]) <= set(inputs)
+
+
+def test_the_workflow_checks_out_the_history() -> None:
+    """Without the last synced commit, what Git has just added would be adopted as deleted."""
+    steps = yaml.safe_load(_block("yaml"))["jobs"]["adopt"]["steps"]
+    (checkout,) = [one for one in steps if one.get("uses", "").startswith("actions/checkout@")]
+
+    assert checkout["with"]["fetch-depth"] == 0
