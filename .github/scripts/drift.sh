@@ -49,7 +49,7 @@ main() {
       say "could not update the issue of $environment"
       exit "$FAILED"
     fi
-    if [[ -n "${DRIFT_BASE:-}" && "$status" -le "$DRIFTED" ]]; then guard; fi
+    if [[ -n "${DRIFT_BASE:-}" && "$status" -le "$DRIFTED" ]]; then guard "$@"; fi
     if [[ -n "${DRIFT_COMMENT:-}" ]]; then keep_comment || say "could not comment on pull request $DRIFT_COMMENT"; fi
   fi
   publish "status=$status"
@@ -81,12 +81,23 @@ check_out_base() {
   folder="$base/$(git rev-parse --show-prefix)"
 }
 
+# Takes the flags of `drift report`, and uses its settings: the change must not choose what is compared.
 guard() {
-  local format=text
+  local format=text settings=drift.yaml flags
   if [[ "${GITHUB_ACTIONS:-}" == true ]]; then format=github; fi
+  touch "$folder/drift.yaml" # without a file, drift guard would read the one of the change
+  while (($#)); do
+    case "$1" in
+      --config) settings="${2:-}" ;;
+      --config=*) settings="${1#*=}" ;;
+    esac
+    shift
+  done
+  if [[ "$settings" != /* ]]; then settings="$folder/$settings"; fi
+  flags=(--base "$DRIFT_BASE" --config "$settings")
   status=0
-  drift guard "$output/drift.json" --base "$DRIFT_BASE" --output markdown > "$output/guard.md" || status=$?
-  drift guard "$output/drift.json" --base "$DRIFT_BASE" --output "$format" || true
+  drift guard "$output/drift.json" "${flags[@]}" --output markdown > "$output/guard.md" || status=$?
+  drift guard "$output/drift.json" "${flags[@]}" --output "$format" || true
   if [[ -n "${GITHUB_STEP_SUMMARY:-}" ]]; then
     { printf '\n## What this pull request does to the drift\n\n'; cat "$output/guard.md"; } >> "$GITHUB_STEP_SUMMARY"
   fi

@@ -34,7 +34,9 @@ _MEANINGS: Final[Mapping[Effect, str]] = {
     Effect.CONFLICTS: "the base of the change is not what the report was made from, and the change sets this field",
     Effect.CODIFIES: "after the merge, Git says what is live",
     Effect.LEAVES: "the change does not touch it",
-    Effect.UNKNOWN: "the values are hidden, or the manifests cannot be rendered without the cluster",
+    Effect.UNKNOWN: (
+        "the values are hidden, the manifests cannot be rendered without the cluster, or none is of this object"
+    ),
 }
 
 
@@ -95,6 +97,9 @@ def _effect(selected: Selected, base: Json, head: Json, unknown: Collection[str]
         return Effect.UNKNOWN
     if not finding.path:
         return _effect_on_object(item, finding.change, base, head)
+    if base is ABSENT and head is ABSENT:
+        # The report compared it with a manifest, so these manifests are not the ones that it was made from.
+        return Effect.UNKNOWN
     if _removes_surroundings(finding.path, base, head):
         return Effect.OVERWRITES
     before, after = value_at_path(base, finding.path), value_at_path(head, finding.path)

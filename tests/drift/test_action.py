@@ -197,6 +197,39 @@ def test_another_pull_request_passes_although_there_is_drift(runner: Runner, cha
     assert runner.outputs()["verdict"] == "drifted"
 
 
+EXCLUDING = "exclude: [settings.yaml]\n"
+
+
+@pytest.mark.parametrize("settings", ["drift.yaml", "other.yaml"])
+@pytest.mark.parametrize("flag", ["", "--config={}", "--config\n{}"], ids=["no flag", "one word", "two words"])
+def test_a_pull_request_cannot_leave_out_files(runner: Runner, settings: str, flag: str) -> None:
+    """Its own settings are not used, neither where the base has none nor where it has some."""
+    if flag:
+        (runner.checkout / settings).write_text("exit: {causes: [manual]}\n")
+        runner.git("add", "--all")
+        runner.git("commit", "--quiet", "--message=settings")
+    base = runner.propose("info", "warning")
+    (runner.checkout / settings).write_text(EXCLUDING)
+
+    done = runner.run(base, sources="manifests", flags=dump(runner) + flag.format(settings))
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "overwrites" in (runner.folder / "summary").read_text()
+    assert runner.git("worktree", "list").count("\n") == 0
+
+
+def test_settings_that_an_absolute_flag_names_are_those_of_guard(runner: Runner) -> None:
+    settings = runner.folder / "settings.yaml"
+    settings.write_text("unknown: true\n")
+    base = runner.propose("info", "warning")
+
+    done = runner.run(base, sources="manifests", flags=f"{dump(runner)}--config={settings}")
+
+    assert done.returncode == 2
+    settings.write_text("")
+    assert runner.run(base, sources="manifests", flags=f"{dump(runner)}--config={settings}").returncode == 1
+
+
 def test_without_guard_a_pull_request_is_compared_as_it_is(runner: Runner) -> None:
     done = runner.run(runner.propose("info", "debug"), sources="manifests", flags=dump(runner), guard="false")
 
@@ -313,9 +346,10 @@ def test_the_workflows_in_the_documentation_use_inputs_that_exist() -> None:
 # -- GitLab
 
 
-def run_job(runner: Runner, name: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+def run_job(runner: Runner, name: str, flag: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
+    flags = f"{dump(runner).strip()} {flag}"
     script = "\n".join(gitlab()[name]["script"])
-    script = script.replace("$[[ inputs.sources ]]", "manifests").replace("$[[ inputs.flags ]]", dump(runner).strip())
+    script = script.replace("$[[ inputs.sources ]]", "manifests").replace("$[[ inputs.flags ]]", flags)
     tools = runner.folder / "temporary/drift-action/bin"
     environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY), **variables}
     command = ["bash", "-eo", "pipefail", "-c", script]
@@ -340,6 +374,20 @@ def test_the_gitlab_job_of_a_merge_request_guards_edits_by_hand(runner: Runner, 
     done = run_job(runner, "drift-guard", CI_MERGE_REQUEST_DIFF_BASE_SHA=base)
 
     assert done.returncode == status, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("flag", ["", "--config=other.yaml", "--config other.yaml"])
+def test_a_merge_request_cannot_leave_out_files(runner: Runner, flag: str) -> None:
+    (runner.checkout / "other.yaml").write_text("")
+    runner.git("add", "--all")
+    runner.git("commit", "--quiet", "--message=settings")
+    base = runner.propose("info", "warning")
+    for settings in ("drift.yaml", "other.yaml"):
+        (runner.checkout / settings).write_text(EXCLUDING)
+
+    done = run_job(runner, "drift-guard", flag, CI_MERGE_REQUEST_DIFF_BASE_SHA=base)
+
+    assert done.returncode == 1, done.stdout + done.stderr
 
 
 def test_actions_are_pinned_by_commit() -> None:

@@ -139,6 +139,24 @@ def test_a_namespace_of_a_cluster_scoped_object_means_nothing(repository: Path, 
     assert "namespace: shop, labels: {k: live}" in (repository / "shop.yaml").read_text()
 
 
+def test_an_object_of_the_report_that_is_in_neither_revision_is_unknown(repository: Path, capsys: Out) -> None:
+    (repository / "manifests").mkdir()
+    for name in ("other", "shop"):
+        (repository / f"manifests/{name}.yaml").write_text(MANIFESTS.replace("shop", name))
+    git(Path(), "add", "manifests")
+    git(Path(), "commit", "--quiet", "--message=folder")
+    main(["report", "manifests", "--live", "live.yaml", "--output", "json=report.json"])
+    (repository / "manifests/shop.yaml").write_text(MANIFESTS.replace("nginx:1.29", "nginx:1.31"))
+    image = f"Deployment/web {CONTAINER}.image"
+
+    status, effects = _guard(capsys)
+    assert (effects[image], effects["ConfigMap/stray"], status) == ("overwrites", "leaves", 1)
+
+    (repository / "drift.yaml").write_text("exclude: [shop.yaml]\n")
+    status, effects = _guard(capsys)
+    assert (effects[image], effects["ConfigMap/stray"], status) == ("unknown", "leaves", 3)
+
+
 @pytest.mark.usefixtures("repository")
 def test_the_deadline_ends_it(capsys: Out) -> None:
     assert main(["guard", "report.json", "--base", "main", "--deadline", "0.000001s"]) == 3
