@@ -104,6 +104,18 @@ def test_the_script_proposes_nothing_if_nothing_was_changed_by_hand(checkout: Pa
     assert not (checkout.parent / "calls").exists()
 
 
+def test_the_script_fails_if_the_report_cannot_be_adopted(checkout: Path) -> None:
+    script = checkout.parent / "drift-adopt.sh"
+    script.write_text(_block("sh"))
+    (checkout / "report.json").write_text("{}")
+
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        _run(checkout, "sh", str(script), "report.json")
+
+    assert caught.value.returncode == 2
+    assert not (checkout.parent / "calls").exists()
+
+
 def test_the_workflow_has_no_known_weakness(tmp_path: Path) -> None:
     workflow = tmp_path / ".github/workflows/adopt.yml"
     workflow.parent.mkdir(parents=True)
