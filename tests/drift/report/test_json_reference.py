@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from drift.cli import main
+
 REPOSITORY = Path(__file__).parents[3]
 PAGE = (REPOSITORY / "docs/reference/json-report.md").read_text("utf-8")
 SCHEMA: dict[str, Any] = json.loads((REPOSITORY / "drift/report/schema/drift-report-v1.schema.json").read_text("utf-8"))
@@ -75,10 +77,44 @@ def test_the_values_are_those_of_the_schema() -> None:
                 assert sorted(re.findall("`([^`]+)`", kind)) == values
 
 
-def test_the_example_is_a_report() -> None:
-    (example,) = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+def example() -> Any:
+    (found,) = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return json.loads(found)
 
-    report = json.loads(example)
+
+def test_the_example_is_a_report() -> None:
+    report = example()
 
     jsonschema.validate(report, SCHEMA)
     assert set(report) == set(SCHEMA["properties"])
+
+
+def keys(value: Any, path: str = "") -> dict[str, set[str]]:
+    """Returns the keys of the objects at each path."""
+    found: dict[str, set[str]] = {}
+    items = value.items() if isinstance(value, dict) else (("", one) for one in value)
+    for name, inner in items:
+        if isinstance(value, dict):
+            found.setdefault(path, set()).add(name)
+        if isinstance(inner, (dict, list)):
+            for place, names in keys(inner, f"{path}.{name}" if name else f"{path}[]").items():
+                found.setdefault(place, set()).update(names)
+    return found
+
+
+def test_the_example_has_every_field_that_is_always_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME, namespace: shop}\ndata: {level: info}\n"
+    (tmp_path / "git.yaml").write_text(text.replace("NAME", "a") + "---\n" + text.replace("NAME", "b"))
+    edited = (
+        "metadata: {managedFields: [{manager: kubectl-edit, operation: Update, apiVersion: v1, "
+        'fieldsType: FieldsV1, fieldsV1: {"f:data": {"f:level": {}}}}], '
+    )
+    live = text.replace("NAME", "a").replace("info", "debug").replace("metadata: {", edited)
+    (tmp_path / "live.yaml").write_text(live + "---\n" + text.replace("NAME", "b"))
+    assert main(["report", "git.yaml", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+
+    written, shown = keys(json.loads((tmp_path / "report.json").read_text())), keys(example())
+
+    assert {".summary", ".objects[]", ".objects[].findings[]", ".inSync[]", ".sources[]"} <= set(written)
+    assert {path: shown.get(path) for path in written} == written
