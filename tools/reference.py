@@ -20,6 +20,12 @@ ENVIRONMENT: Final = (
     ("KUBECONFIG", "the kubeconfig files to use, as with kubectl, where --kubeconfig names none"),
     ("KUBERNETES_SERVICE_HOST", "is set in a pod, whose service account is used where there is no kubeconfig"),
     ("HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "a proxy on the way to the API server"),
+    ("DRIFT_WEBHOOK_URL", "where --notify sends what is new; a secret"),
+    ("DRIFT_PUSHGATEWAY_URL", "where --push-metrics sends the metrics"),
+    ("DRIFT_AUDIT_TOKEN", "the token that clients of --audit-webhook must have; a secret"),
+    ("DRIFT_AUDIT_KEY", "the key of the pseudonyms of --audit-users hashed; a secret"),
+    ("JOB_COMPLETION_INDEX, JOB_COMPLETIONS", "the shard, as an Indexed Job sets it, where --shard names none"),
+    ("XDG_CACHE_HOME", "the folder of the cache, instead of ~/.cache"),
     ("NO_COLOR", "no colours, where --color is auto"),
     ("TERM", "no progress on a terminal that is dumb"),
     ("COLUMNS", "how wide the text report may be, instead of what the terminal says"),
@@ -28,7 +34,14 @@ FILES: Final = (
     ("drift.yaml", "what to ignore and other settings, read from the current folder where --config names no file"),
     ("~/.kube/config", "the kubeconfig where neither --kubeconfig nor KUBECONFIG names one"),
     ("/var/run/secrets/kubernetes.io/serviceaccount/", "the credentials of a pod's service account"),
+    ("~/.cache/drift", "schemas of API servers and parsed manifests, for the next run; it can be deleted at any time"),
 )
+#: What a shell reports of a program that a signal or a closed pipe ended.
+SIGNALS: Final = {
+    130: "Ctrl-C (SIGINT) stopped it; no report was written or replaced.",
+    141: "The reader of the output has closed the pipe.",
+    143: "SIGTERM stopped it; no report was written or replaced.",
+}
 EXAMPLES: Final = (
     ("Compare a folder with the cluster of a context", "drift report manifests/ --context production"),
     ("Compare with a dump, without a cluster", "drift report manifests/ --live live.yaml"),
@@ -138,7 +151,7 @@ def markdown() -> str:
         if command.epilog:
             lines += ["", *(f"    {line}".rstrip() for line in command.epilog.rstrip().split("\n"))]
     lines += ["", "## Exit status", "", "| status | means |", "|---|---|"]
-    lines += [f"| {status} | {_cell(text)} |" for status, text in EXIT_STATUSES.items()]
+    lines += [f"| {status} | {_cell(text)} |" for status, text in {**EXIT_STATUSES, **SIGNALS}.items()]
     for title, rows in (("Environment", ENVIRONMENT), ("Files", FILES)):
         lines += ["", f"## {title}", "", f"| {title.lower().removesuffix('s')} | means |", "|---|---|"]
         lines += [f"| `{name}` | {_cell(text)} |" for name, text in rows]
@@ -173,7 +186,10 @@ def man() -> str:
         lines += [f".SS {_roff(command.name)}", _roff(command.description), *_man_groups(command)]
         if command.epilog:
             lines += [".PP", ".nf", *map(_roff, command.epilog.rstrip().split("\n")), ".fi"]
-    lines += [".SH EXIT STATUS", *_man_rows((str(status), text) for status, text in EXIT_STATUSES.items())]
+    lines += [
+        ".SH EXIT STATUS",
+        *_man_rows((str(status), text) for status, text in {**EXIT_STATUSES, **SIGNALS}.items()),
+    ]
     lines += [".SH ENVIRONMENT", *_man_rows(iter(ENVIRONMENT)), ".SH FILES", *_man_rows(iter(FILES)), ".SH EXAMPLES"]
     for title, example in EXAMPLES:
         lines += [".PP", f"{_roff(title)}:", ".PP", ".nf", ".RS", _roff(example), ".RE", ".fi"]

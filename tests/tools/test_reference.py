@@ -1,16 +1,17 @@
 """The reference matches the parser, and the parser accepts every command line in the documentation."""
 
+import ast
 import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from drift.cli.parser import build_parser
-from tools.reference import PAGES, ROOT, commands
+from tools.reference import ENVIRONMENT, PAGES, ROOT, commands
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -30,6 +31,45 @@ def test_the_reference_has_every_command_and_flag() -> None:
     assert {"drift", "drift report", "drift render", "drift explain", "drift completion"} <= {one.name for one in every}
     assert all(flag in text for flag in ("--kubeconfig FILE", "--unmanaged off|namespace|cluster", "REPORT.json..."))
     assert all(flag.help for command in every for _, flags in command.groups for flag in flags)
+
+
+def constants(tree: ast.Module) -> dict[str, object]:
+    return {
+        node.target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+
+
+def environment_variables(tree: ast.Module, imported: Mapping[str, object]) -> Iterator[object]:
+    """Yields the names that a module looks up in the environment, also those that a constant has."""
+    known = {**imported, **constants(tree)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=looked_up, attr="get"), args=[name, *_]):
+                pass
+            case ast.Subscript(value=looked_up, slice=name):
+                pass
+            case ast.Compare(left=name, comparators=[looked_up]):
+                pass
+            case _:
+                continue
+        if ast.unparse(looked_up) == "os.environ":
+            yield name.value if isinstance(name, ast.Constant) else known[ast.unparse(name)]
+
+
+def test_every_environment_variable_is_in_the_reference() -> None:
+    named = {name for names, _ in ENVIRONMENT for name in names.split(", ")}
+
+    trees = [ast.parse(file.read_text()) for file in (REPOSITORY / "drift").rglob("*.py")]
+    imported = {name: value for tree in trees for name, value in constants(tree).items() if not name.startswith("_")}
+
+    found = {name for tree in trees for name in environment_variables(tree, imported)}
+
+    assert {"DRIFT_WEBHOOK_URL", "KUBECONFIG", "KUBERNETES_SERVICE_HOST"} <= found
+    assert found <= named
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")

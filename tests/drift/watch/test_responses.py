@@ -1,7 +1,9 @@
 """The endpoints of ``drift watch``, their formats, and what makes a report incomplete after its scan."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -9,6 +11,7 @@ from drift.errors import ScanError
 from drift.kube.list_watch import ListScope
 from drift.kube.resources import Resource
 from drift.model import Status, Verdict
+from drift.watch import responses
 from drift.watch.reflector import Reflector, ReflectorCondition, ReflectorState, Timing
 from drift.watch.responses import RequestRouter, WatchStatus
 from tests.drift.report.reports import finding, hostile, item, report
@@ -16,6 +19,8 @@ from tests.drift.watch.conftest import Client
 
 if TYPE_CHECKING:
     from drift.kube.api_server import ApiServer
+
+REPOSITORY = Path(__file__).parents[3]
 
 
 def test_before_the_first_scan_report_and_health_are_unavailable(client: Client) -> None:
@@ -43,6 +48,18 @@ def test_the_report_is_served_in_the_requested_format(status: WatchStatus, clien
         assert answer.data
     assert client.get("/report?format=pdf").status == 406
     assert client.get("/report.pdf").status == client.get("/etc/passwd").status == 404
+
+
+def test_every_metric_of_a_watch_is_documented(client: Client) -> None:
+    page = (REPOSITORY / "docs/watch.md").read_text()
+    served = set(re.findall(r"^# TYPE (drift_watch_\w+)", client.text("/metrics"), re.MULTILINE))
+    in_code = set(re.findall(r'"(drift_watch_\w+)"', Path(responses.__file__).read_text()))
+
+    documented = set(re.findall(r"`(drift_watch_\w+)`", page))
+
+    assert served <= documented
+    # Some are served only once there is something to count.
+    assert {name.removesuffix("_total") for name in documented} == in_code
 
 
 def test_open_metrics_are_served_on_request(status: WatchStatus, client: Client) -> None:
