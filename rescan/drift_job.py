@@ -47,14 +47,24 @@ _CLUSTER_HEADER = """\
 # remove the flag of the controller that you do not have, and add the other kinds of your manifests to the ClusterRole.
 # `make synth` writes this file.
 """
+# With the kinds of Flux and Argo CD that people write; what their controllers make of these is not in Git.
 _CLUSTER_KINDS = _FOLDER_KINDS | {
     ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
     ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+    ("argoproj.io/v1alpha1", "AppProject"),
+    ("argoproj.io/v1alpha1", "ApplicationSet"),
+    ("image.toolkit.fluxcd.io/v1", "ImagePolicy"),
+    ("image.toolkit.fluxcd.io/v1", "ImageRepository"),
+    ("image.toolkit.fluxcd.io/v1", "ImageUpdateAutomation"),
     ("networking.k8s.io/v1", "IngressClass"),
+    ("notification.toolkit.fluxcd.io/v1", "Receiver"),
+    ("notification.toolkit.fluxcd.io/v1beta3", "Alert"),
+    ("notification.toolkit.fluxcd.io/v1beta3", "Provider"),
     ("rbac.authorization.k8s.io/v1", "Role"),
     ("rbac.authorization.k8s.io/v1", "RoleBinding"),
     ("scheduling.k8s.io/v1", "PriorityClass"),
+    ("source.toolkit.fluxcd.io/v1", "HelmRepository"),
     ("storage.k8s.io/v1", "StorageClass"),
     ("v1", "LimitRange"),
     ("v1", "PersistentVolume"),

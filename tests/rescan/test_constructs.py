@@ -85,6 +85,31 @@ def test_the_drift_job_for_other_repositories_is_committed_and_valid(name: str, 
     assert "escan" not in text
 
 
+def test_the_drift_job_for_a_whole_cluster_reads_what_people_write_for_flux_and_argocd() -> None:
+    (role,) = [
+        each
+        for each in yaml.safe_load_all(drift_job.manifests()["drift-job-cluster.yaml"])
+        if each["kind"] == "ClusterRole"
+    ]
+
+    granted = {
+        f"{resource}.{group}" for rule in role["rules"] for group in rule["apiGroups"] for resource in rule["resources"]
+    }
+
+    assert granted >= {
+        *(f"{name}.argoproj.io" for name in ("applications", "applicationsets", "appprojects")),
+        *(
+            f"{name}.image.toolkit.fluxcd.io"
+            for name in ("imagepolicies", "imagerepositories", "imageupdateautomations")
+        ),
+        *(f"{name}.notification.toolkit.fluxcd.io" for name in ("alerts", "providers", "receivers")),
+        *(
+            f"{name}.source.toolkit.fluxcd.io"
+            for name in ("buckets", "gitrepositories", "helmrepositories", "ocirepositories")
+        ),
+    }
+
+
 def drift_reporter(**changes: Any) -> k.FolderChart:
     job = DriftJob(image=Image(registry="registry.example.com", repository="drift", tag="1"))
     given: dict[str, Any] = {"name": "drift", "job": job, "namespace": "shop", "branch": "main", "environment": "shop"}
