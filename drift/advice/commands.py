@@ -42,6 +42,9 @@ _SYNC: Final[Mapping[SourceKind, _Command]] = {
 #: Kinds of source whose command line takes ``--context``.
 _WITH_CONTEXT: Final = frozenset({SourceKind.FLUX_KUSTOMIZATION, SourceKind.FLUX_HELM_RELEASE})
 
+#: The maps to which appliers and controllers add entries of their own.
+_SHARED_MAPS: Final = ("/metadata/annotations", "/metadata/labels", "/nodeSelector", "/limits", "/requests")
+
 
 def look(item: ObjectReport, verb: str, *flags: str, context: str | None) -> str:
     """Returns a command that shows an object: ``kubectl get deployment.apps/web -n shop -o yaml``."""
@@ -112,7 +115,7 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
         if not isinstance(finding.live, dict | list):
             tests.append({"op": "test", "path": finding.pointer, "value": finding.live})
         if finding.change is Change.ADDED:
-            removals.append({"op": "remove", "path": finding.pointer})
+            removals += ({"op": "remove", "path": path} for path in _removed(finding.pointer, finding.live))
             if finding.pointer.endswith("/serviceAccountName"):
                 # The server keeps a copy under the deprecated name, and would restore the field from it.
                 removals.append({"op": "remove", "path": finding.pointer.removesuffix("Name")})
@@ -126,6 +129,21 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
         operations += _tests_of_keys(finding, edited, reverted)
         operations.append({"op": "add", "path": finding.pointer, "value": finding.desired})
     return operations
+
+
+def _removed(pointer: str, live: Json) -> Iterator[str]:
+    """Yields the pointers to what was added.
+
+    The report leaves out entries of maps that belong to appliers and controllers, such as their tracking annotations.
+    These stay. Of an object with fixed fields, it only leaves out defaults.
+    """
+    if isinstance(live, dict) and live and pointer.endswith("/metadata"):
+        for name, value in live.items():
+            yield from _removed(f"{pointer}/{escape_pointer(name)}", value)
+    elif isinstance(live, dict) and live and pointer.endswith(_SHARED_MAPS):
+        yield from (f"{pointer}/{escape_pointer(name)}" for name in live)
+    else:
+        yield pointer
 
 
 def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterator[Object]:

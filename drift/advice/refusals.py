@@ -13,6 +13,11 @@ _LIKE_OTHER_TYPE: Final = re.compile(r"-?[0-9.]+|true|false")
 _DELETION: Final = "metadata.deletionTimestamp"
 #: Sources whose files kustomize builds: what is live can be kept by a patch, or in the files themselves.
 PATCHABLE: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATION, SourceKind.ARGOCD_APPLICATION})
+#: Lists from which the report leaves out what controllers added, by kind; None stands for the other kinds.
+_PARTIAL_LISTS: Final[Mapping[tuple[str, str] | None, frozenset[str]]] = {
+    None: frozenset({"metadata.finalizers"}),
+    ("", "ServiceAccount"): frozenset({"metadata.finalizers", "secrets", "imagePullSecrets"}),
+}
 
 
 def needs_version(finding: Finding) -> bool:
@@ -59,6 +64,10 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     (
         lambda _, finding: finding.path == _DELETION,
         "a deletion cannot be undone; wait until the object is gone, then sync it",
+    ),
+    (
+        lambda item, finding: finding.path in _PARTIAL_LISTS.get((item.key.group, item.kind), _PARTIAL_LISTS[None]),
+        "controllers have entries in this list that the report leaves out; edit the object by hand",
     ),
     (
         lambda _, finding: finding.change is Change.REORDERED,

@@ -106,6 +106,50 @@ def test_what_has_no_live_value_is_reverted_if_the_object_is_unchanged(
 
 
 @pytest.mark.parametrize(
+    ("path", "live", "removed"),
+    [
+        ("metadata.annotations", {"a/b": "1", "c": "2"}, ["/metadata/annotations/c", "/metadata/annotations/a~1b"]),
+        ("spec.template.metadata.labels", {"a": "1"}, ["/spec/template/metadata/labels/a"]),
+        (
+            "spec.jobTemplate.metadata",
+            {"annotations": {"a": "1"}, "name": "x"},
+            ["/spec/jobTemplate/metadata/name", "/spec/jobTemplate/metadata/annotations/a"],
+        ),
+        ("spec.template.spec.nodeSelector", {"a": "1"}, ["/spec/template/spec/nodeSelector/a"]),
+        # Only the defaults of an object with fixed fields are not in the report.
+        ("spec.strategy", {"rollingUpdate": {"maxSurge": 1}}, ["/spec/strategy"]),
+        ("metadata.annotations.a", "1", ["/metadata/annotations/a"]),
+    ],
+)
+def test_entries_of_appliers_and_controllers_stay_in_a_map(path: str, live: object, removed: list[str]) -> None:
+    pointer = "/" + path.replace(".", "/")
+    added = replace(FINDING, change=Change.ADDED, path=path, pointer=pointer, desired=None, live=live)
+
+    command = _commands(added).revert
+
+    assert command is not None
+    patch = json.loads(shlex.split(command)[4].removeprefix("--patch="))
+    assert [operation["path"] for operation in patch if operation["op"] == "remove"] == removed
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "refused"),
+    [
+        ("ServiceAccount", "secrets", True),
+        ("ServiceAccount", "imagePullSecrets", True),
+        ("ServiceAccount", "secrets[name=mine]", False),
+        ("ConfigMap", "metadata.finalizers", True),
+        ("ConfigMap", "secrets", False),
+    ],
+)
+def test_a_list_that_the_report_shows_in_part_is_not_reverted(kind: str, path: str, *, refused: bool) -> None:
+    item = replace(OBJECT, api_version="v1", key=ObjectKey("", kind, "shop", "a"))
+    added = replace(FINDING, change=Change.ADDED, path=path, pointer="/x", desired=None, live=[{"name": "mine"}])
+
+    assert (_commands(added, item).revert is None) is refused
+
+
+@pytest.mark.parametrize(
     ("finding", "item", "look"),
     [
         (_changed(Change.MISSING), OBJECT, "git log -p -- apps/web.yaml"),
