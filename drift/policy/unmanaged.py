@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any, Final
 
 from drift.gitops.argocd_tracking import MANAGERS, TRACKING_ID, USUAL_LABELS
-from drift.gitops.managers import is_controller
+from drift.gitops.managers import is_controller, may_create
 from drift.gitops.opt_outs import hook_of
 from drift.gitops.tracked_by import Tracker, actors_of, may_be_applied, trackers_of
 from drift.model import Actor, Cause
@@ -105,9 +105,34 @@ def judge_unmanaged(
         return f"another applier manages it ({min(trackers)[0]})"
     if any(actor.manager in appliers for actor in actors):
         return UnmanagedObject(Cause.PENDING_SYNC, actors, "the applier created it and should have pruned it")
-    if not actors:
-        return UnmanagedObject(Cause.UNKNOWN, (), None)
-    return UnmanagedObject(Cause.MANUAL, people, None) if people else "controllers created it"
+    if actors and _is_created_by_controllers(metadata, actors, people):
+        return "controllers created it"
+    return UnmanagedObject(Cause.MANUAL if actors else Cause.UNKNOWN, people, None)
+
+
+def _is_created_by_controllers(metadata: Object, actors: Sequence[Actor], people: Collection[Actor]) -> bool:
+    """Whether controllers created an object, although people may have edited it.
+
+    Many user interfaces both create and edit objects. Then the times tell who created it.
+    """
+    if not people:
+        return True
+    controllers = [actor for actor in actors if actor not in people and actor.subresource is None]
+    creators = [actor for actor in people if may_create(actor) and actor.subresource is None]
+    if not creators:
+        return bool(controllers)
+    return any(_dates_from_creation(actor, metadata) for actor in controllers) and not any(
+        _dates_from_creation(actor, metadata) for actor in creators
+    )
+
+
+def _dates_from_creation(actor: Actor, metadata: Object) -> bool:
+    """Whether a manager has changed nothing since the object was created.
+
+    The API server records the manager before the time of creation, between which slow webhooks may run.
+    """
+    created = metadata.get("creationTimestamp")
+    return isinstance(created, str) and actor.time is not None and actor.time <= created
 
 
 def _hook_reason(body: Object, actors: Sequence[Actor], appliers: Collection[str]) -> str | None:

@@ -333,6 +333,8 @@ def _report(
 
 def _manifest(key: ObjectKey, live: LiveObject) -> Object | None:
     """Returns the manifest to add to Git for an unmanaged object, or None if the report does not show it."""
+    if is_secret(live.api_version, live.kind):
+        return None
     schema = built_in_types().kind(key.group, live.api_version.rpartition("/")[2], key.kind)
     # The items of a list have no apiVersion and no kind.
     manifest = export({**live.body, "apiVersion": live.api_version, "kind": live.kind}, schema or UNKNOWN)

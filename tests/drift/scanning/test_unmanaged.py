@@ -52,6 +52,7 @@ def test_an_unmanaged_secret_is_not_read_again() -> None:
     report = scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
 
     assert [item.digest for item in report.objects] == [None, "Secret with 1 key"]
+    assert [item.manifest for item in report.objects] == [None, None]
     assert [asked for asked in source.asked if "secrets" in asked] == ["names secrets n"]
 
 

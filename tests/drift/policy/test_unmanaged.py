@@ -1,0 +1,66 @@
+"""Which live objects without a manifest are unmanaged, and who created the others."""
+
+from typing import Any
+
+import pytest
+
+from drift.model import Cause
+from drift.policy.unmanaged import ManagedScope, UnmanagedObject, judge_unmanaged
+
+CREATED = "2026-11-20T10:00:00Z"
+LATER = "2026-11-29T10:00:00Z"
+
+
+def _entry(manager: str, time: str = CREATED, operation: str = "Update", **rest: str) -> dict[str, Any]:
+    return {"manager": manager, "operation": operation, "time": time, "fieldsV1": {"f:data": {}}, **rest}
+
+
+def _judge(kind: str, *entries: dict[str, Any], **metadata: Any) -> UnmanagedObject | str:
+    metadata = {"name": "a", "namespace": "shop", "creationTimestamp": CREATED, **metadata}
+    body = {"apiVersion": "v1", "kind": kind, "metadata": {**metadata, "managedFields": list(entries)}}
+    return judge_unmanaged(kind, body, ManagedScope())
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [_entry("kube-controller-manager"), _entry("kubectl-edit", LATER)],
+        # It has bound the claim since.
+        [_entry("kube-controller-manager", LATER), _entry("kubectl-edit", LATER)],
+        [_entry("cert-manager-certificates-issuing", operation="Apply"), _entry("kubectl-annotate", LATER)],
+        [_entry("kube-controller-manager"), _entry("k9s", LATER)],
+        [_entry("kube-controller-manager", "2026-11-20T09:59:58Z"), _entry("kubectl-client-side-apply", LATER)],
+        [_entry("kube-controller-manager")],
+    ],
+)
+def test_what_a_controller_created_stays_its_own_when_a_person_edits_it(entries: list[dict[str, Any]]) -> None:
+    assert _judge("PersistentVolumeClaim", *entries) == "controllers created it"
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [_entry("kubectl-create"), _entry("kube-controller-manager", LATER)],
+        [_entry("k9s"), _entry("kube-controller-manager", LATER)],
+        # In the same second: a controller completes at once what a person creates.
+        [_entry("k9s"), _entry("kube-controller-manager")],
+        # Both have changed the object since.
+        [_entry("k9s", LATER), _entry("kube-controller-manager", LATER)],
+        [_entry("kubectl-edit", LATER), _entry("kube-controller-manager", subresource="status")],
+        [_entry("kubectl-edit", LATER)],
+    ],
+)
+def test_what_a_person_may_have_created_is_unmanaged(entries: list[dict[str, Any]]) -> None:
+    found = _judge("PersistentVolumeClaim", *entries)
+
+    assert isinstance(found, UnmanagedObject)
+    assert found.cause is Cause.MANUAL
+    assert [actor.manager for actor in found.actors] == [
+        entry["manager"] for entry in entries if entry["manager"] != "kube-controller-manager"
+    ]
+
+
+def test_without_a_time_of_creation_a_user_interface_may_have_created_an_object() -> None:
+    entries = [_entry("kube-controller-manager"), _entry("k9s", LATER)]
+
+    assert isinstance(_judge("ConfigMap", *entries, creationTimestamp=None), UnmanagedObject)
