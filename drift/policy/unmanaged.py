@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any, Final
 
 from drift.gitops.argocd_tracking import MANAGERS, TRACKING_ID, USUAL_LABELS
-from drift.gitops.managers import is_controller, may_create
+from drift.gitops.managers import is_controller, is_gitops_applier, is_hand_tool, may_create
 from drift.gitops.opt_outs import hook_of
 from drift.gitops.tracked_by import Tracker, actors_of, may_be_applied, trackers_of
 from drift.model import Actor, Cause
@@ -126,6 +126,17 @@ def _is_created_by_controllers(metadata: Object, actors: Sequence[Actor], people
     )
 
 
+def _is_made_by_person(metadata: Object) -> bool:
+    """Whether a person or an applier created an object. Unknown managers may be those of a distribution."""
+    return any(
+        actor.subresource is None
+        and (is_hand_tool(actor) or is_gitops_applier(actor))
+        and may_create(actor)
+        and _dates_from_creation(actor, metadata)
+        for actor in actors_of(metadata)
+    )
+
+
 def _dates_from_creation(actor: Actor, metadata: Object) -> bool:
     """Whether a manager has changed nothing since the object was created.
 
@@ -151,6 +162,7 @@ class _SystemObject:
     label: str | None
     annotation: str | None
     by_applier: bool
+    by_cluster: bool
 
     @property
     def is_whole_namespace(self) -> bool:
@@ -164,6 +176,7 @@ class _SystemObject:
             and _has(metadata.get("labels"), self.label)
             and _has(metadata.get("annotations"), self.annotation)
             and (not self.by_applier or may_be_applied(metadata))
+            and not (self.by_cluster and _is_made_by_person(metadata))
         )
 
 
@@ -206,6 +219,7 @@ def _system_objects() -> tuple[_SystemObject, ...]:
             label=item.get("label"),
             annotation=item.get("annotation"),
             by_applier=item.get("byApplier", False),
+            by_cluster=item.get("byCluster", False),
         )
         for item in data["objects"]
     )

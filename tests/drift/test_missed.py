@@ -195,7 +195,12 @@ def test_m5_unmanaged_objects_are_distinguished_from_the_clusters_own(workspace:
             },
         },
     }
-    for body in (token, release):
+    workspace.kubectl("create", "--field-manager=kube-controller-manager", "-f", "-", stdin=json.dumps(token))
+    by_hand = {
+        **token,
+        "metadata": {"name": "by-hand", "annotations": {"kubernetes.io/service-account.name": "default"}},
+    }
+    for body in (by_hand, release):
         workspace.kubectl("create", "-f", "-", stdin=json.dumps(body))
     workspace.kubectl("create", "--field-manager=kustomize-controller", "-f", "-", stdin=json.dumps(forgotten))
 
@@ -204,6 +209,7 @@ def test_m5_unmanaged_objects_are_distinguished_from_the_clusters_own(workspace:
     assert sorted(scanned.findings) == [
         ("ConfigMap/forgotten", "unmanaged", "", "pending-sync"),
         ("Pod/shell", "unmanaged", "", "manual"),
+        ("Secret/by-hand", "unmanaged", "", "manual"),
         ("Secret/stray", "unmanaged", "", "manual"),
         # It has no field that can be owned, so managedFields does not say who created it.
         ("ServiceAccount/intruder", "unmanaged", "", "unknown"),

@@ -1,6 +1,6 @@
 """Which live objects without a manifest are unmanaged, and who created the others."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -64,3 +64,60 @@ def test_without_a_time_of_creation_a_user_interface_may_have_created_an_object(
     entries = [_entry("kube-controller-manager"), _entry("k9s", LATER)]
 
     assert isinstance(_judge("ConfigMap", *entries, creationTimestamp=None), UnmanagedObject)
+
+
+SYSTEM: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    ("ClusterRoleBinding", {"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}, "namespace": None}),
+    ("ClusterRoleBinding", {"name": "system:jane", "namespace": None}),
+    ("ClusterRole", {"name": "system:all", "namespace": None}),
+    ("Secret", {"annotations": {"kubernetes.io/service-account.name": "admin"}}),
+    ("Endpoints", {}),
+    ("EndpointSlice", {"labels": {"kubernetes.io/service-name": "web"}}),
+    ("APIService", {"labels": {"kube-aggregator.kubernetes.io/automanaged": "true"}}),
+    ("FlowSchema", {"annotations": {"apf.kubernetes.io/autoupdate-spec": "true"}}),
+    ("IPAddress", {"labels": {"ipaddress.kubernetes.io/managed-by": "jane"}}),
+)
+
+
+@pytest.mark.parametrize(("kind", "metadata"), SYSTEM)
+@pytest.mark.parametrize(
+    "manager", ["kubectl-create", "kubectl-client-side-apply", "k9s", "terraform-provider-kubectl"]
+)
+def test_what_a_person_created_is_reported_although_it_looks_like_part_of_the_cluster(
+    manager: str, kind: str, metadata: dict[str, Any]
+) -> None:
+    assert isinstance(_judge(kind, _entry(manager), **metadata), UnmanagedObject)
+
+
+@pytest.mark.parametrize(("kind", "metadata"), SYSTEM)
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        *([_entry(manager)] for manager in ("kube-apiserver", "kubeadm", "k3s", "deploy@node-1", "kubelite")),
+        [_entry("kube-apiserver"), _entry("k9s", LATER)],
+        [_entry("kube-apiserver", LATER), _entry("kubectl-edit", LATER)],
+        [_entry("kube-controller-manager"), _entry("kubectl-edit")],
+    ],
+)
+def test_what_the_cluster_created_is_left_out(
+    kind: str, metadata: dict[str, Any], entries: list[dict[str, Any]]
+) -> None:
+    assert isinstance(_judge(kind, *entries, **metadata), str)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metadata"),
+    [
+        ("ServiceAccount", {"name": "default"}),
+        ("ConfigMap", {"name": "kube-root-ca.crt"}),
+        ("ConfigMap", {"name": "sh.helm.release.v1.web.v1", "labels": {"owner": "helm"}}),
+        ("ClusterRole", {"name": "system:gke", "labels": {"addonmanager.kubernetes.io/mode": "Reconcile"}}),
+    ],
+)
+def test_what_every_cluster_has_is_left_out_even_if_a_person_created_it(kind: str, metadata: dict[str, Any]) -> None:
+    assert isinstance(_judge(kind, _entry("kubectl-create"), **metadata), str)
+
+
+def test_a_label_alone_makes_no_record_of_helm() -> None:
+    assert isinstance(_judge("ConfigMap", _entry("kubectl-create"), labels={"owner": "helm"}), UnmanagedObject)
