@@ -60,6 +60,8 @@ class Advisor:
         contexts: The kubeconfig context of each cluster, by the name that objects have for it; None for the only one.
         pending: The number of findings that wait for a sync, by cluster, source and object.
         manifests_in: The number of objects whose manifest is in a file.
+        is_shard: Whether other reports may have more objects of the same files.
+        notes: The notes of the report. One on a document that is not compared begins with its file.
         is_in_git: Whether the manifests are in a Git repository.
         is_fixable: Whether `drift adopt` and `drift revert` accept the report.
         saved: The file in which the report is saved.
@@ -69,6 +71,8 @@ class Advisor:
     contexts: Mapping[str | None, str | None]
     pending: Counter[tuple[str | None, str, object]]
     manifests_in: Mapping[str, int]
+    is_shard: bool
+    notes: Sequence[str]
     is_in_git: bool
     is_fixable: bool
     saved: str
@@ -93,6 +97,8 @@ class Advisor:
             contexts=contexts or {None: None if report.cluster is None else report.cluster.context},
             pending=pending,
             manifests_in=Counter(item.source.file for item in report.objects if item.source is not None),
+            is_shard=report.shard is not None,
+            notes=report.notes,
             is_in_git=report.manifests.git_commit is not None
             or any(source.suspended is not None for source in report.sources),
             is_fixable=report.verdict is not Verdict.INCOMPLETE and not report.clusters,
@@ -129,8 +135,12 @@ class Advisor:
 
     def why_not_reverted(self, item: ObjectReport, finding: Finding) -> str | None:
         """Returns why no command for the cluster reverts a finding and what to do, or None if one does."""
-        shares_file = item.source is not None and self.manifests_in[item.source.file] > 1
+        shares_file = finding.change is Change.MISSING and item.source is not None and self._is_shared(item.source.file)
         return why_not_reverted(item, finding, renderer_of(item, self.sources), shares_file=shares_file)
+
+    def _is_shared(self, file: str) -> bool:
+        """Whether a file has, or may have, the manifests of several objects."""
+        return self.is_shard or self.manifests_in[file] > 1 or any(note.startswith(f"{file}:") for note in self.notes)
 
     def commands_for_all(self, members: Sequence[tuple[ObjectReport, Finding]]) -> Commands | None:
         """Returns the commands for the same finding of several objects: to look at the first, to keep or revert all."""

@@ -78,6 +78,10 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
         "no file holds its manifest; sync it with its GitOps controller",
     ),
     (
+        lambda item, finding: finding.change is Change.MISSING and bool(item.not_compared),
+        "its file has values that are replaced before it is applied; sync it with its GitOps controller",
+    ),
+    (
         lambda item, finding: finding.change is Change.UNMANAGED and item.uid is None,
         "the report does not hold the uid of the object; make it again",
     ),
@@ -124,7 +128,7 @@ def why_not_reverted(
         item: The object.
         finding: What differs.
         renderer: The source that renders its manifest; None if people edit the manifest itself.
-        shares_file: Whether the file of its manifest has the manifests of other objects, too.
+        shares_file: Whether the file of its manifest has, or may have, the manifests of other objects, too.
     """
     reason = next((reason for applies, reason in _NOT_REVERTED if applies(item, finding)), None)
     if reason is not None or finding.change is not Change.MISSING:
@@ -136,7 +140,7 @@ def why_not_reverted(
         )
     # kubectl create would also create the others that are missing, and fail because of those that exist.
     return (
-        "its file has other manifests, too; sync it with its GitOps controller, or create it alone"
+        "its file has or may have other manifests, too; sync it with its GitOps controller, or create it alone"
         if shares_file
         else None
     )

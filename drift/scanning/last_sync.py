@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from drift.compare.show import incomparables_in
 from drift.errors import ConnectError, ScanError
 from drift.gitops.opt_outs import apply_opt_outs, expected_absence
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.gitops.tracked_by import GitOpsObject, Trackers, gitops_object_of
 from drift.kube.live import LiveSource
-from drift.model import Cause, ObjectReport, Report, Status
+from drift.model import Cause, NotCompared, ObjectReport, Report, Status
 from drift.objects import Manifest, Object, ObjectKey
+from drift.paths import render
 from drift.policy.digest import digest
 from drift.policy.findings import missing_finding
 from drift.scanning.inference import OtherShards
@@ -178,8 +180,16 @@ def report_missing(absent: AbsentObject, last_sync: LastSync, cluster: str, fiel
     return replace(
         ObjectReport.of(manifest, key, Status.MISSING, reason),
         findings=apply_opt_outs((finding,), manifest.body, None),
+        not_compared=tuple(_not_compared(manifest.body)),
         digest=None if known is None else known.text,
     )
+
+
+def _not_compared(body: Object) -> Iterator[NotCompared]:
+    for name in sorted(body):
+        incomparable = next(incomparables_in(body[name]), None)
+        if incomparable is not None:
+            yield NotCompared(render((name,)), incomparable.reason)
 
 
 def missing_namespaces(report: Report, live: LiveSource) -> Iterator[str]:

@@ -338,7 +338,8 @@ def _no_base_notes(fields_by_manager: Mapping[str, int]) -> Iterator[str]:
 
 def _encrypted_notes(reports: Iterable[ObjectReport]) -> Iterator[str]:
     reasons = {value.reason for value in SOPS_VALUES}
-    count = sum(one.reason in reasons for report in reports for one in report.not_compared)
+    compared = (report for report in reports if report.status is not Status.MISSING)
+    count = sum(one.reason in reasons for report in compared for one in report.not_compared)
     if count:
         values = "one value is" if count == 1 else f"{count} values are"
         yield f"{values} {ENCRYPTED.reason}: compared is only whether the cluster has the field"

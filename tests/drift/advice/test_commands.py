@@ -14,9 +14,11 @@ from drift.model import (
     ClusterInfo,
     Finding,
     ManifestsInfo,
+    NotCompared,
     ObjectReport,
     Report,
     Severity,
+    Shard,
     SourceInfo,
     SourceKind,
     Status,
@@ -241,6 +243,23 @@ def test_what_a_chart_renders_has_no_command_that_edits_it() -> None:
     assert _commands(source=HELM).keep is None
     assert _commands(source=HELM).revert is not None
     assert _commands(source=FLUX).keep == f"drift adopt report.json {ID} --write"
+
+
+def test_a_missing_object_is_not_created_from_a_file_that_may_hold_more() -> None:
+    missing = replace(OBJECT, findings=(_changed(Change.MISSING),))
+    encrypted = replace(missing, not_compared=(NotCompared("data", "encrypted with SOPS"),))
+    generated = "apps/web.yaml:9: Job is not compared: it has generateName, so each sync creates another object"
+    report = _report(missing)
+
+    def revert(report: Report) -> str | None:
+        commands = Advisor.of(report).commands(report.objects[0], report.objects[0].findings[0])
+        return None if commands is None else commands.revert
+
+    assert revert(report) == "kubectl create --filename=apps/web.yaml --namespace shop --context prod"
+    assert revert(replace(report, notes=("apps/web.yaml.bak:1: x",))) is not None
+    assert revert(replace(report, notes=(generated,))) is None
+    assert revert(replace(report, shard=Shard(1, 2))) is None
+    assert revert(_report(encrypted)) is None
 
 
 def test_a_long_command_is_replaced_by_one_that_prints_it() -> None:
