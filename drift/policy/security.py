@@ -1,7 +1,8 @@
 """Whether a difference loosens or tightens security: a table of the settings that do, by path."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_network
@@ -10,7 +11,7 @@ from typing import Final
 
 from drift.globs import Glob, PathGlob
 from drift.model import Change, Security
-from drift.objects import Json, Object, ObjectKey, as_object, texts_at
+from drift.objects import Json, Object, ObjectKey, as_object, objects_at, texts_at
 from drift.paths import ItemKey, Path, parse, render, set_member
 from drift.policy import rbac
 
@@ -33,6 +34,8 @@ _GRANTS: Final = frozenset({(rbac.GROUP, "RoleBinding"), (rbac.GROUP, "ClusterRo
 #: The only results that count for the settings of a list item that was added or removed as a whole: a new container
 #: that runs as a user other than root does not tighten security.
 _COUNTED: Final = {Change.ADDED: Security.LOOSENS, Change.REMOVED: Security.TIGHTENS}
+#: A path to a container or into it.
+_IN_CONTAINER: Final = re.compile(r"(?:^|\.)(?:containers|initContainers|ephemeralContainers)\[")
 _CACHE_SIZE: Final = 10_000
 
 
@@ -53,8 +56,9 @@ def security_of(key: ObjectKey, path: str, change: Change, desired: Json, live: 
     found = {
         result
         for part, before, after, is_new in _changed_settings(path, change, desired, live)
-        for compare in _comparisons(key.group, key.kind, part)
-        if (result := compare(before, after)) is not None and (not is_new or result is _COUNTED.get(change))
+        for setting in _settings(key.group, key.kind, part)
+        if (result := setting.compare(before, after)) is not None
+        and (not is_new or (setting.counts_in_new_item and result is _COUNTED.get(change)))
     }
     return Security.LOOSENS if Security.LOOSENS in found else next(iter(found), None)
 
@@ -106,6 +110,16 @@ def _by_level(level: Callable[[Json], float | None]) -> _Comparison:
     return compare
 
 
+def _unless_inherited(compare: _Comparison) -> _Comparison:
+    """Returns a comparison of a setting of a container, which has that of its Pod if it sets none itself."""
+
+    def compare_unless_inherited(desired: Json, live: Json) -> Security | None:
+        found = compare(desired, live)
+        return None if live is None and found is Security.LOOSENS else found
+
+    return compare_unless_inherited
+
+
 def _by_name(levels: Mapping[str | None, float]) -> _Comparison:
     return _by_level(lambda value: levels.get(value) if value is None or isinstance(value, str) else None)
 
@@ -115,6 +129,10 @@ def _user(value: Json) -> float | None:
     if value is None:
         return 0.5
     return float(value == 0) if isinstance(value, int) else None
+
+
+def _non_root(value: Json) -> float:
+    return 0 if value is True else 1 if value is False else 0.5
 
 
 _loose_if_true: Final = _by_level(lambda value: value is True)
@@ -145,11 +163,19 @@ def _strings(value: Json) -> frozenset[str]:
 
 
 def _adds(before: Json, after: Json) -> bool:
-    return "ALL" not in _strings(before) and not _strings(after) <= _strings(before)
+    return not _strings(after) <= _strings(before)
+
+
+def _capabilities(value: Json) -> frozenset[str]:
+    return frozenset(name.upper().removeprefix("CAP_") for name in _strings(value))
+
+
+def _adds_capabilities(before: Json, after: Json) -> bool:
+    return "ALL" not in _capabilities(before) and not _capabilities(after) <= _capabilities(before)
 
 
 def _drops_less(before: Json, after: Json) -> bool:
-    return _adds(after, before)
+    return _adds_capabilities(after, before)
 
 
 def _isolates_less(before: Json, after: Json) -> bool:
@@ -213,18 +239,71 @@ def _serves_more(before: Json, after: Json) -> bool:
 
 def _connects_more(before: Json, after: Json) -> bool:
     """Whether the rules of a NetworkPolicy allow a connection that they did not allow before."""
-    allowed = [as_object(rule) for rule in before] if isinstance(before, list) else []
-    rules = [as_object(rule) for rule in after] if isinstance(after, list) else []
-    return any(not any(_includes(wider, rule) for wider in allowed) for rule in rules)
+    allowed = [_Rule.of(as_object(rule)) for rule in (before if isinstance(before, list) else ())]
+    rules = [_Rule.of(as_object(rule)) for rule in (after if isinstance(after, list) else ())]
+    return any(
+        not any(wider.allows(peer, port) for wider in allowed)
+        for rule in rules
+        for peer in rule.peers or (None,)
+        for port in rule.ports or (None,)
+    )
 
 
-def _includes(wider: Object, rule: Object) -> bool:
-    """Whether each list of a rule is empty, which allows everything, or has all entries of the other rule's list."""
-    for name in ("ports", "from", "to"):
-        entries, others = wider.get(name), rule.get(name)
-        if entries and not (isinstance(others, list) and others and all(one in entries for one in others)):
-            return False
-    return True
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule of a NetworkPolicy: all of its peers on all of its ports. Without peers or ports, it allows any."""
+
+    peers: Sequence[Object]
+    ports: Sequence[Object]
+
+    @classmethod
+    def of(cls, rule: Object) -> "_Rule":
+        return cls(objects_at(rule, "from") or objects_at(rule, "to"), objects_at(rule, "ports"))
+
+    def allows(self, peer: Object | None, port: Object | None) -> bool:
+        """Whether it allows all connections with a peer on a port; None stands for any."""
+        return _has_all(self.peers, peer, _has_peers) and _has_all(self.ports, port, _has_ports)
+
+
+def _has_all(entries: Sequence[Object], one: Object | None, includes: Callable[[Object, Object], bool]) -> bool:
+    return not entries or (one is not None and (one in entries or any(includes(entry, one) for entry in entries)))
+
+
+def _has_peers(wider: Object, peer: Object) -> bool:
+    if "ipBlock" in wider or "ipBlock" in peer:
+        return "ipBlock" in wider and "ipBlock" in peer and _has_addresses(wider["ipBlock"], peer["ipBlock"])
+    if "namespaceSelector" not in wider:
+        has_namespaces = "namespaceSelector" not in peer
+    else:
+        # Without a selector, it is the policy's own namespace, whose labels are not known here.
+        required = _requirements(wider["namespaceSelector"])
+        has_namespaces = required <= _requirements(peer.get("namespaceSelector"))
+    return has_namespaces and _requirements(wider.get("podSelector")) <= _requirements(peer.get("podSelector"))
+
+
+def _has_addresses(wider: Json, block: Json) -> bool:
+    cidr, excluded = str(as_object(block).get("cidr")), _strings(as_object(block).get("except"))
+    return _is_within(cidr, frozenset({str(as_object(wider).get("cidr"))})) and all(
+        _is_within(one, excluded) or not _overlap(one, cidr) for one in _strings(as_object(wider).get("except"))
+    )
+
+
+def _overlap(one: str, other: str) -> bool:
+    return _is_within(one, frozenset({other})) or _is_within(other, frozenset({one}))
+
+
+def _has_ports(wider: Object, port: Object) -> bool:
+    if (wider.get("protocol") or "TCP") != (port.get("protocol") or "TCP"):
+        return False
+    first, number = wider.get("port"), port.get("port")
+    if first is None or not (isinstance(first, int) and isinstance(number, int)):
+        return first is None or (first == number and wider.get("endPort") == port.get("endPort"))
+    return first <= number and _end(port, number) <= _end(wider, first)
+
+
+def _end(port: Object, first: int) -> int:
+    end = port.get("endPort")
+    return end if isinstance(end, int) else first
 
 
 def _connects_elsewhere(before: Json, after: Json) -> bool:
@@ -254,10 +333,29 @@ class _Setting:
     compare: _Comparison
     kind: Glob
     group: str | None
+    in_container: bool | None
+    counts_in_new_item: bool
 
 
-def _table(*rows: tuple[str, _Comparison], kind: str = "*", group: str | None = None) -> tuple[_Setting, ...]:
-    return tuple(_Setting(PathGlob(path), compare, Glob(kind), group) for path, compare in rows)
+def _table(
+    *rows: tuple[str, _Comparison],
+    kind: str = "*",
+    group: str | None = None,
+    in_container: bool | None = None,
+    counts_in_new_item: bool = True,
+) -> tuple[_Setting, ...]:
+    """Returns rows of the table.
+
+    Args:
+        rows: The path of each setting, and how its values are compared.
+        kind: A glob for the kinds.
+        group: Their API group; None for all.
+        in_container: Whether the settings are those of a container, or not; None for both.
+        counts_in_new_item: Whether the settings of a list item that was added or removed as a whole count.
+    """
+    return tuple(
+        _Setting(PathGlob(path), compare, Glob(kind), group, in_container, counts_in_new_item) for path, compare in rows
+    )
 
 
 _PROFILE: Final[Mapping[str | None, float]] = {"RuntimeDefault": 0, "Localhost": 0, None: 1, "Unconfined": 2}
@@ -265,12 +363,9 @@ _SETTINGS: Final = (
     *_table(
         ("**.securityContext.privileged", _loose_if_true),
         ("**.securityContext.allowPrivilegeEscalation", _tight_if_false),
-        ("**.securityContext.runAsNonRoot", _tight_if_true),
-        ("**.securityContext.runAsUser", _by_level(_user)),
         ("**.securityContext.readOnlyRootFilesystem", _tight_if_true),
-        ("**.securityContext.capabilities.add", _by_reach(_adds)),
+        ("**.securityContext.capabilities.add", _by_reach(_adds_capabilities)),
         ("**.securityContext.capabilities.drop", _by_reach(_drops_less)),
-        ("**.securityContext.seccompProfile.type", _by_name(_PROFILE)),
         ("**.securityContext.appArmorProfile.type", _by_name({**_PROFILE, None: 0})),
         ("**.securityContext.procMount", _by_name({None: 0, "Default": 0, "Unmasked": 1})),
         ("**.securityContext.windowsOptions.hostProcess", _loose_if_true),
@@ -283,6 +378,18 @@ _SETTINGS: Final = (
         ("**.volumes[].hostPath", _present),
         ("**.volumeMounts[].readOnly", _tight_if_true),
         ("**.ports[].hostPort", _present),
+    ),
+    *_table(
+        ("**.securityContext.runAsNonRoot", _tight_if_true),
+        ("**.securityContext.runAsUser", _by_level(_user)),
+        ("**.securityContext.seccompProfile.type", _by_name(_PROFILE)),
+        in_container=False,
+    ),
+    *_table(
+        ("**.securityContext.runAsNonRoot", _unless_inherited(_by_level(_non_root))),
+        ("**.securityContext.runAsUser", _unless_inherited(_by_level(_user))),
+        ("**.securityContext.seccompProfile.type", _unless_inherited(_by_name(_PROFILE))),
+        in_container=True,
     ),
     *_table(
         (
@@ -331,7 +438,12 @@ _SETTINGS: Final = (
         group=rbac.GROUP,
     ),
     *_table(
+        # A new webhook restricts requests, even if it lets them pass while it is down.
         ("webhooks[].failurePolicy", _by_name({None: 0, "Fail": 0, "Ignore": 1})),
+        group=_ADMISSION,
+        counts_in_new_item=False,
+    ),
+    *_table(
         ("spec.failurePolicy", _by_name({None: 0, "Fail": 0, "Ignore": 1})),
         group=_ADMISSION,
     ),
@@ -346,8 +458,13 @@ _SETTINGS: Final = (
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
-def _comparisons(group: str, kind: str, path: str) -> tuple[_Comparison, ...]:
-    return tuple(setting.compare for setting in _of_kind(group, kind) if setting.path.matches(path))
+def _settings(group: str, kind: str, path: str) -> tuple[_Setting, ...]:
+    in_container = _IN_CONTAINER.search(path) is not None
+    return tuple(
+        setting
+        for setting in _of_kind(group, kind)
+        if setting.in_container in {None, in_container} and setting.path.matches(path)
+    )
 
 
 @lru_cache(maxsize=_CACHE_SIZE)

@@ -21,8 +21,15 @@ EXEC = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}
 ALL = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 JANE, JOE = ({"kind": "User", "apiGroup": RBAC, "name": name} for name in ("jane", "joe"))
 FROM_WEB = {"from": [{"podSelector": {"matchLabels": {"app": "web"}}}], "ports": [{"port": 80}]}
+PODS = {"podSelector": {"matchLabels": {"app": "web"}}}
+OTHER = {"podSelector": {"matchLabels": {"app": "other"}}}
 FROM_ALL = {"ports": [{"port": 80}]}
 WEB, API = ({"host": host, "http": {"paths": [{"path": "/"}]}} for host in ("web.example", "api.example"))
+
+
+def _from(*peers: Json) -> Json:
+    return {"from": [*peers]}
+
 
 # Kind and group ("" and "apps" are left out), path, the tighter value and the looser one; None is absent.
 PAIRS: list[tuple[Any, str, Json, Json]] = [
@@ -32,7 +39,11 @@ PAIRS: list[tuple[Any, str, Json, Json]] = [
     ("Deployment", f"{CONTEXT}.runAsNonRoot", True, False),
     ("Deployment", f"{POD}.securityContext.runAsNonRoot", True, None),
     ("Deployment", f"{CONTEXT}.runAsUser", 1000, 0),
-    ("Deployment", f"{CONTEXT}.runAsUser", 1000, None),
+    ("Deployment", f"{CONTEXT}.runAsUser", None, 0),
+    ("Deployment", f"{POD}.securityContext.runAsUser", 1000, None),
+    ("Deployment", f"{CONTEXT}.runAsNonRoot", None, False),
+    ("Deployment", CONTEXT, None, {"runAsNonRoot": False}),
+    ("Deployment", f"{POD}.initContainers[name=app].securityContext.runAsNonRoot", None, False),
     ("Deployment", f"{CONTEXT}.readOnlyRootFilesystem", True, None),
     ("Deployment", f"{CONTEXT}.capabilities.add", ["NET_ADMIN"], ["NET_ADMIN", "SYS_PTRACE"]),
     ("Deployment", f"{CONTEXT}.capabilities.add", ["NET_ADMIN"], ["ALL"]),
@@ -40,9 +51,10 @@ PAIRS: list[tuple[Any, str, Json, Json]] = [
     ("Deployment", f"{CONTEXT}.capabilities.drop", ["ALL"], None),
     ("Deployment", f"{CONTEXT}.capabilities", {"drop": ["ALL"]}, None),
     ("Deployment", f"{CONTEXT}.seccompProfile.type", "RuntimeDefault", "Unconfined"),
-    ("Deployment", f"{CONTEXT}.seccompProfile", {"type": "RuntimeDefault"}, None),
+    ("Deployment", f"{CONTEXT}.seccompProfile", None, {"type": "Unconfined"}),
+    ("Deployment", f"{POD}.securityContext.seccompProfile", {"type": "RuntimeDefault"}, None),
     ("Deployment", f"{CONTEXT}.appArmorProfile.type", "RuntimeDefault", "Unconfined"),
-    ("Deployment", CONTEXT, {"runAsNonRoot": True}, None),
+    ("Deployment", f"{POD}.securityContext", {"runAsNonRoot": True}, None),
     ("Deployment", CONTEXT, None, {"privileged": True}),
     ("Deployment", f"{POD}.hostNetwork", None, True),
     ("Pod", "spec.hostPID", None, True),
@@ -71,6 +83,25 @@ PAIRS: list[tuple[Any, str, Json, Json]] = [
     (("NetworkPolicy", NETWORKING), "spec.ingress", [FROM_WEB], [FROM_WEB, {}]),
     (("NetworkPolicy", NETWORKING), "spec.ingress", [FROM_WEB], [FROM_ALL]),
     (("NetworkPolicy", NETWORKING), "spec.ingress", None, [FROM_WEB]),
+    *(
+        (("NetworkPolicy", NETWORKING), "spec.ingress", [tight], [loose])
+        for tight, loose in (
+            (_from({"ipBlock": {"cidr": "10.1.0.0/16"}}), _from({"ipBlock": {"cidr": "10.0.0.0/8"}})),
+            (
+                _from({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}),
+                _from({"ipBlock": {"cidr": "0.0.0.0/0"}}),
+            ),
+            (
+                _from({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}),
+                _from({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.1.0.0/16"]}}),
+            ),
+            (_from({"podSelector": {"matchLabels": {"app": "web"}}}), _from({"podSelector": {}})),
+            (_from({"podSelector": {}}), _from({"namespaceSelector": {}})),
+            ({"ports": [{"port": 80}]}, {"ports": [{"port": 1, "endPort": 65535}]}),
+            ({"ports": [{"port": 80, "protocol": "TCP"}]}, {"ports": [{}]}),
+            ({"ports": [{"port": 80}]}, {"ports": [{"port": 80}, {"port": 80, "protocol": "UDP"}]}),
+        )
+    ),
     (("NetworkPolicy", NETWORKING), "spec.policyTypes", ["Ingress", "Egress"], ["Ingress"]),
     (("NetworkPolicy", NETWORKING), "spec.podSelector", {}, {"matchLabels": {"app": "web"}}),
     (("Role", RBAC), "rules", [READ], [READ, EXEC]),
@@ -96,6 +127,11 @@ NEITHER: list[tuple[Any, str, Json, Json]] = [
     ("Deployment", f"{CONTEXT}.capabilities.drop", ["ALL"], ["ALL", "NET_RAW"]),
     ("Deployment", f"{CONTEXT}.runAsUser", 1000, 2000),
     ("Deployment", f"{CONTEXT}.runAsUser", 1000, "root"),
+    # The Pod may have what a container no longer sets.
+    ("Deployment", f"{CONTEXT}.runAsNonRoot", True, None),
+    ("Deployment", f"{CONTEXT}.runAsUser", 1000, None),
+    ("Deployment", CONTEXT, {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, None),
+    ("Deployment", f"{CONTEXT}.capabilities.add", ["NET_RAW"], ["CAP_NET_RAW"]),
     # A container that is new is no tighter than none, and one that is gone no looser.
     (
         "Deployment",
@@ -108,6 +144,13 @@ NEITHER: list[tuple[Any, str, Json, Json]] = [
     ("Namespace", 'metadata.labels["pod-security.kubernetes.io/warn"]', "restricted", "privileged"),
     ("Namespace", ENFORCE, "restricted", "no such level"),
     (("NetworkPolicy", NETWORKING), "spec.ingress", [FROM_ALL], [FROM_ALL, FROM_WEB]),
+    (("NetworkPolicy", NETWORKING), "spec.ingress", [_from(PODS, OTHER)], [_from(PODS), _from(OTHER)]),
+    (
+        ("NetworkPolicy", NETWORKING),
+        "spec.ingress",
+        [_from({"namespaceSelector": {}})],
+        [_from({"namespaceSelector": {}, "podSelector": {}})],
+    ),
     # Whether a policy without egress rules forbids or allows all depends on its types.
     (("NetworkPolicy", NETWORKING), "spec.egress", None, [{}]),
     (("CiliumNetworkPolicy", "cilium.io"), "spec.ingress", [{}], []),
@@ -138,6 +181,19 @@ def test_other_differences_do_neither(kind: Any, path: str, desired: Json, live:
     assert judge(kind, path, desired, live) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (f"{CONTEXT}.runAsNonRoot", True),
+        (f"{CONTEXT}.runAsUser", 1000),
+        (f"{CONTEXT}.seccompProfile", {"type": "RuntimeDefault"}),
+    ],
+)
+def test_a_container_that_sets_what_it_may_have_from_its_pod_is_no_looser_without_it(path: str, value: Json) -> None:
+    assert judge("Deployment", path, None, value) is Security.TIGHTENS
+    assert judge("Deployment", path, value, None) is None
+
+
 @pytest.mark.parametrize("hostile", [7, "text", [None], [[]], [{"a": []}], {"b": {}}, True])
 @pytest.mark.parametrize("row", PAIRS, ids=[row[1] for row in PAIRS])
 def test_values_of_unexpected_types_are_compared_without_an_error(
@@ -146,6 +202,16 @@ def test_values_of_unexpected_types_are_compared_without_an_error(
     kind, path, tight, loose = row
     for desired, live in ((hostile, loose), (tight, hostile), (hostile, None), (None, hostile)):
         judge(kind, path, desired, live)
+
+
+@pytest.mark.parametrize("policy", ["Fail", "Ignore"])
+def test_a_new_validating_webhook_only_restricts(policy: str) -> None:
+    webhook = {"name": "x", "failurePolicy": policy}
+    kind = ("ValidatingWebhookConfiguration", ADMISSION)
+
+    assert judge(kind, "webhooks[name=x]", None, webhook) is Security.TIGHTENS
+    assert judge(kind, "webhooks[name=x]", webhook, None) is Security.LOOSENS
+    assert judge(("MutatingWebhookConfiguration", ADMISSION), "webhooks[name=x]", None, webhook) is None
 
 
 def test_a_change_that_loosens_and_tightens_loosens() -> None:
