@@ -18,7 +18,6 @@ from drift.words import first_few, plural
 _MAX_TEXT: Final = 240
 _MAX_NAME: Final = 120
 _MAX_NAMES: Final = 3
-_MAX_RULES: Final = 100
 #: The user and the group of a request without credentials.
 _ANONYMOUS: Final = frozenset({"system:anonymous", "system:unauthenticated"})
 _PROFILE: Final = "pod-security.kubernetes.io/enforce"
@@ -117,7 +116,7 @@ def _role(body: Object) -> Digest:
     if "aggregationRule" in body:
         return Digest("collects the rules of other cluster roles by their labels")
     rules = objects_at(body, "rules")
-    widest = rbac.widest_rule(rules[:_MAX_RULES])
+    widest = rbac.widest_rule(rules)
     if widest is None:
         return Digest("grants nothing")
     text = f"allows {rbac.rule_text(widest)}{f' (the widest of {len(rules)} rules)' if len(rules) > 1 else ''}"

@@ -15,8 +15,11 @@ _Permission = tuple[str, str | None, str, str]
 _MAX_NAMES: Final = 6
 #: Roles with more permissions than this are not compared.
 _MAX_PERMISSIONS: Final = 20_000
-#: With these verbs, an account can give itself any permission.
-_ESCALATING_VERBS: Final = frozenset({"bind", "escalate", "impersonate"})
+#: With these verbs on these resources, an account can give itself any permission.
+_ESCALATING: Final = (
+    (("bind", "escalate"), GROUP, ("roles", "clusterroles")),
+    (("impersonate",), "", ("users", "groups", "serviceaccounts")),
+)
 _WRITING_VERBS: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 #: Resources that lead to credentials, or to code that runs in another pod.
 _SENSITIVE: Final = frozenset({"secrets", "serviceaccounts/token", "pods/exec", "pods/attach", "nodes/proxy"})
@@ -35,8 +38,15 @@ def compare_rules(desired: Json, live: Json) -> Security | None:
 
 def grants_everything(rule: Object) -> bool:
     """Returns whether a rule of a role gives full control, directly or because the account can extend its own role."""
-    verbs, resources = set(texts_at(rule, "verbs")), set(texts_at(rule, "resources"))
-    return bool(resources) and ((_ALL in verbs and _ALL in resources) or not verbs.isdisjoint(_ESCALATING_VERBS))
+    verbs, groups, resources = (set(texts_at(rule, name)) for name in ("verbs", "apiGroups", "resources"))
+    if _ALL in verbs and _ALL in resources and not groups.isdisjoint({_ALL, "", GROUP}):
+        return True
+    return any(
+        not verbs.isdisjoint({_ALL, *escalating})
+        and not groups.isdisjoint({_ALL, group})
+        and not resources.isdisjoint({_ALL, *targets})
+        for escalating, group, targets in _ESCALATING
+    )
 
 
 def widest_rule(rules: Iterable[Object]) -> Object | None:

@@ -6,7 +6,7 @@ import pytest
 
 from drift.model import Security, Severity
 from drift.objects import ObjectKey
-from drift.policy.digest import digest
+from drift.policy.digest import Digest, digest
 
 RBAC = "rbac.authorization.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
@@ -321,3 +321,14 @@ def test_a_digest_is_one_short_line_whatever_the_names_are() -> None:
 
     assert text is not None
     assert len(text) <= 240
+
+
+def test_the_widest_of_many_rules_is_found() -> None:
+    rules = [
+        {"apiGroups": [""], "resources": ["pods"], "resourceNames": [f"p{i}"], "verbs": ["get"]} for i in range(200)
+    ]
+    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+
+    found = digest(ObjectKey(RBAC, "Role", "shop", "a"), {"rules": [*rules, everything]})
+
+    assert found == Digest("allows * on * (the widest of 201 rules)", Severity.CRITICAL)

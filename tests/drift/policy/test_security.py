@@ -31,6 +31,10 @@ def _from(*peers: Json) -> Json:
     return {"from": [*peers]}
 
 
+def _rule(verb: str, group: str, *resources: str) -> Json:
+    return {"apiGroups": [group], "resources": [*resources], "verbs": [verb]}
+
+
 # Kind and group ("" and "apps" are left out), path, the tighter value and the looser one; None is absent.
 PAIRS: list[tuple[Any, str, Json, Json]] = [
     ("Deployment", f"{CONTEXT}.privileged", None, True),
@@ -256,6 +260,19 @@ def test_what_loosens_security_is_at_least_high_unless_a_controller_did_it() -> 
     [
         ("rules", [READ, ALL], Severity.CRITICAL),
         ("rules", [READ, EXEC], Severity.HIGH),
+        ("rules", [*[READ] * 200, ALL], Severity.CRITICAL),
+        ("rules", [_rule("*", "", "*")], Severity.CRITICAL),
+        ("rules", [_rule("*", RBAC, "*")], Severity.CRITICAL),
+        ("rules", [_rule("*", RBAC, "roles", "rolebindings")], Severity.CRITICAL),
+        ("rules", [_rule("escalate", RBAC, "clusterroles")], Severity.CRITICAL),
+        ("rules", [_rule("impersonate", "", "users")], Severity.CRITICAL),
+        ("rules", [_rule("*", "", "serviceaccounts")], Severity.CRITICAL),
+        ("rules", [_rule("impersonate", "*", "*")], Severity.CRITICAL),
+        # All of one API that leads to no other one, and verbs that mean nothing for their resources.
+        ("rules", [_rule("*", "acme.cert-manager.io", "*")], Severity.HIGH),
+        ("rules", [_rule("*", RBAC, "rolebindings")], Severity.HIGH),
+        ("rules", [_rule("bind", "example.com", "roles")], Severity.HIGH),
+        ("rules", [_rule("*", "", "pods")], Severity.HIGH),
         ("roleRef", {"kind": "ClusterRole", "name": "cluster-admin"}, Severity.CRITICAL),
         ("roleRef", {"kind": "Role", "name": "cluster-admin"}, Severity.HIGH),
     ],
