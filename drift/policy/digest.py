@@ -11,6 +11,7 @@ from typing import Final
 from drift.model import Security, Severity
 from drift.objects import Object, ObjectKey, as_object, at, objects_at, texts_at
 from drift.policy import rbac
+from drift.policy.security import has_tls, hosts_with_tls
 from drift.redaction import without_passwords
 from drift.words import first_few, plural
 
@@ -204,8 +205,8 @@ def _port(port: Object) -> str:
 def _ingress(body: Object) -> Digest:
     spec = _in(body, "spec")
     hosts = [_text(rule, "host") or "any host" for rule in objects_at(spec, "rules")] or ["any host"]
-    encrypted = set(chain.from_iterable(_texts(entry, "hosts") for entry in objects_at(spec, "tls")))
-    plain = _few(host for host in hosts if host not in encrypted)
+    encrypted = hosts_with_tls(spec.get("tls"))
+    plain = _few(host for host in hosts if not has_tls(host, encrypted))
     tls = "with TLS" if not plain else f"without TLS for {plain}" if encrypted else "without TLS"
     return Digest(f"serves {_few(hosts)} {tls}", security=Security.LOOSENS)
 
@@ -230,9 +231,25 @@ def _direction(rules: Sequence[Object], kind: str) -> str:
         return f"denies all {kind.lower()}"
     if any(not rule.get(peers) and not rule.get("ports") for rule in rules):
         return f"allows all {kind.lower()}"
-    places = _few(_peer(peer) for rule in rules for peer in (objects_at(rule, peers) or [{}]))
-    ports = _few(_text(port, "port") for rule in rules for port in objects_at(rule, "ports"))
-    return f"allows {kind.lower()} {peers} {places}{f' on ports {ports}' if ports else ''}"
+    # The widest first: each phrase says which ports go with which peers.
+    rules = sorted(rules, key=lambda rule: (bool(rule.get(peers)), bool(rule.get("ports"))))
+    phrases = list(dict.fromkeys(f"{peers} {_connections(rule, peers)}" for rule in rules))
+    more = [f"{plural(len(phrases) - _MAX_NAMES, 'more rule')}"] if len(phrases) > _MAX_NAMES else []
+    return f"allows {kind.lower()} {_join(*phrases[:_MAX_NAMES], *more)}"
+
+
+def _connections(rule: Object, peers: str) -> str:
+    places = _few(map(_peer, objects_at(rule, peers) or [{}]))
+    ports = _few(map(_policy_port, objects_at(rule, "ports")))
+    return f"{places} on ports {ports}" if ports else places
+
+
+def _policy_port(port: Object) -> str:
+    """Returns ``80``, ``1-1024``, ``53/UDP`` or ``all UDP``."""
+    number, end, protocol = _text(port, "port"), _text(port, "endPort"), _text(port, "protocol") or "TCP"
+    if not number:
+        return f"all {protocol}"
+    return f"{number}{f'-{end}' if end else ''}{'' if protocol == 'TCP' else f'/{protocol}'}"
 
 
 def _peer(peer: Object) -> str:
@@ -325,8 +342,14 @@ def _config_map(body: Object) -> str:
 
 def _secret(body: Object) -> str:
     """The type and the number of keys. Metadata has no type, but names the keys in ``managedFields``."""
-    fields = [_in(entry, "fieldsV1", "f:data") for entry in objects_at(body, "metadata", "managedFields")]
-    keys = {*_in(body, "data"), *(name[2:] for names in fields for name in names if name.startswith("f:"))}
+    entries = objects_at(body, "metadata", "managedFields")
+    # Server-side apply records the fields of the manifest, although the server moves stringData to data.
+    fields = [_in(entry, "fieldsV1", name) for entry in entries for name in ("f:data", "f:stringData")]
+    keys = {
+        *_in(body, "data"),
+        *_in(body, "stringData"),
+        *(name[2:] for names in fields for name in names if name.startswith("f:")),
+    }
     return f"{_text(body, 'type') or 'Secret'} with {plural(len(keys), 'key')}"
 
 

@@ -214,13 +214,25 @@ def _is_within(network: str, wider: frozenset[str]) -> bool:
     return any(inner.version == one.version and inner.subnet_of(one) for one in outer)  # type: ignore[arg-type]
 
 
-def _hosts_with_tls(tls: Json) -> frozenset[str]:
+def hosts_with_tls(tls: Json) -> frozenset[str]:
+    """Returns the hosts of the TLS section of an Ingress; ``*`` if an entry is for every host."""
     entries = [as_object(entry) for entry in tls] if isinstance(tls, list) else []
     return frozenset(chain.from_iterable(_strings(entry.get("hosts")) or {"*"} for entry in entries))
 
 
+def has_tls(host: str, names: frozenset[str]) -> bool:
+    """Whether one of these names is a host or covers it: ``*.example.com`` stands for one label.
+
+    Args:
+        host: The host of a rule of an Ingress.
+        names: The result of `hosts_with_tls`.
+    """
+    return not names.isdisjoint({host, "*", f"*.{host.partition('.')[2]}"})
+
+
 def _ends_tls(before: Json, after: Json) -> bool:
-    return not _hosts_with_tls(before) <= _hosts_with_tls(after)
+    names = hosts_with_tls(after)
+    return not all(has_tls(host, names) for host in hosts_with_tls(before))
 
 
 def _urls(rules: Json) -> frozenset[tuple[str, str]]:

@@ -114,6 +114,60 @@ ROWS: list[tuple[str, str, dict[str, Any], str]] = [
     ),
     (
         "networking.k8s.io",
+        "Ingress",
+        {
+            "spec": {
+                "rules": [{"host": "a.example.com"}, {"host": "a.b.example.com"}],
+                "tls": [{"hosts": ["*.example.com"]}],
+            }
+        },
+        "serves a.example.com, a.b.example.com without TLS for a.b.example.com",
+    ),
+    (
+        "networking.k8s.io",
+        "Ingress",
+        {"spec": {"rules": [{"host": "a.example.com"}], "tls": [{"secretName": "s"}]}},
+        "serves a.example.com with TLS",
+    ),
+    (
+        "networking.k8s.io",
+        "NetworkPolicy",
+        {
+            "spec": {
+                "podSelector": {},
+                "ingress": [
+                    {"from": [{"podSelector": {}}], "ports": [{"port": 80}, {"port": 1, "endPort": 65535}]},
+                    {"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]},
+                ],
+            }
+        },
+        "all pods: allows ingress from 0.0.0.0/0; from pods all on ports 80, 1-65535",
+    ),
+    (
+        "networking.k8s.io",
+        "NetworkPolicy",
+        {
+            "spec": {
+                "podSelector": {},
+                "policyTypes": ["Egress"],
+                "egress": [{"ports": [{"protocol": "UDP"}, {"port": 443}, {"port": 53, "protocol": "UDP"}]}],
+            }
+        },
+        "all pods: allows egress to anywhere on ports all UDP, 443, 53/UDP",
+    ),
+    (
+        "networking.k8s.io",
+        "NetworkPolicy",
+        {
+            "spec": {
+                "podSelector": {},
+                "ingress": [{"from": [{"ipBlock": {"cidr": f"10.{number}.0.0/16"}}]} for number in range(5)],
+            }
+        },
+        "all pods: allows ingress from 10.0.0.0/16; from 10.1.0.0/16; from 10.2.0.0/16; 2 more rules",
+    ),
+    (
+        "networking.k8s.io",
         "NetworkPolicy",
         {"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": [{}]}},
         "all pods: denies all ingress; allows all egress",
@@ -217,6 +271,13 @@ ROWS: list[tuple[str, str, dict[str, Any], str]] = [
         "at most 50% unavailable of app=web",
     ),
     ("", "ConfigMap", {"data": dict.fromkeys("abcde", "v")}, "5 keys: a, b, c and 2 more"),
+    (
+        "",
+        "Secret",
+        {"metadata": {"managedFields": [{"fieldsV1": {"f:stringData": {"f:password": {}}, "f:data": {"f:a": {}}}}]}},
+        "Secret with 2 keys",
+    ),
+    ("", "Secret", {"stringData": {"a": "x"}}, "Secret with 1 key"),
     ("", "Secret", {"type": "kubernetes.io/tls", "data": {"a": 1, "b": 2}}, "kubernetes.io/tls with 2 keys"),
     (
         "",

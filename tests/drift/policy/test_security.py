@@ -83,6 +83,7 @@ PAIRS: list[tuple[Any, str, Json, Json]] = [
     ("Service", "spec.loadBalancerSourceRanges", ["10.0.0.0/8"], ["10.0.0.0/8", "0.0.0.0/0"]),
     (("Ingress", NETWORKING), "spec.tls", [{"hosts": ["a"]}, {"hosts": ["b"]}], [{"hosts": ["a"]}]),
     (("Ingress", NETWORKING), "spec.tls", [{"secretName": "s"}], None),
+    (("Ingress", NETWORKING), "spec.tls", [{"hosts": ["*.example.com"]}], [{"hosts": ["a.example.com"]}]),
     (("Ingress", NETWORKING), "spec.rules", [WEB], [WEB, API]),
     (("NetworkPolicy", NETWORKING), "spec.ingress", [FROM_WEB], [FROM_WEB, {}]),
     (("NetworkPolicy", NETWORKING), "spec.ingress", [FROM_WEB], [FROM_ALL]),
