@@ -18,6 +18,15 @@ _PARTIAL_LISTS: Final[Mapping[tuple[str, str] | None, frozenset[str]]] = {
     None: frozenset({"metadata.finalizers"}),
     ("", "ServiceAccount"): frozenset({"metadata.finalizers", "secrets", "imagePullSecrets"}),
 }
+#: Fields that cannot be changed, by kind. Those of objects that hold data are left out: do not advise to delete these.
+_IMMUTABLE: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("apps", "DaemonSet"): ("spec.selector",),
+    ("apps", "Deployment"): ("spec.selector",),
+    ("batch", "Job"): ("spec.selector", "spec.template"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): ("roleRef",),
+    ("rbac.authorization.k8s.io", "RoleBinding"): ("roleRef",),
+    ("storage.k8s.io", "StorageClass"): ("provisioner", "parameters"),
+}
 
 
 def needs_version(finding: Finding) -> bool:
@@ -64,6 +73,10 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     (
         lambda _, finding: finding.path == _DELETION,
         "a deletion cannot be undone; wait until the object is gone, then sync it",
+    ),
+    (
+        lambda item, finding: finding.path.startswith(_IMMUTABLE.get((item.key.group, item.kind), ())),
+        "the API server refuses to change this field; delete the object, then sync it",
     ),
     (
         lambda item, finding: finding.path in _PARTIAL_LISTS.get((item.key.group, item.kind), _PARTIAL_LISTS[None]),

@@ -152,6 +152,25 @@ def test_a_list_that_the_report_shows_in_part_is_not_reverted(kind: str, path: s
 
 
 @pytest.mark.parametrize(
+    ("group", "kind", "path", "refused"),
+    [
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding", "roleRef.name", True),
+        ("rbac.authorization.k8s.io", "RoleBinding", "roleRef", True),
+        ("rbac.authorization.k8s.io", "RoleBinding", "subjects", False),
+        ("apps", "Deployment", "spec.selector.matchLabels.app", True),
+        ("apps", "Deployment", "spec.replicas", False),
+        ("batch", "Job", "spec.template.spec.containers[name=a].image", True),
+        ("batch", "Job", "spec.suspend", False),
+        ("example.com", "RoleBinding", "roleRef", False),
+    ],
+)
+def test_a_field_that_cannot_be_changed_is_not_patched(group: str, kind: str, path: str, *, refused: bool) -> None:
+    item = replace(OBJECT, api_version=f"{group}/v1", key=ObjectKey(group, kind, "shop", "a"))
+
+    assert (_commands(replace(FINDING, path=path), item).revert is None) is refused
+
+
+@pytest.mark.parametrize(
     ("finding", "item", "look"),
     [
         (_changed(Change.MISSING), OBJECT, "git log -p -- apps/web.yaml"),
