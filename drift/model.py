@@ -16,6 +16,10 @@ from drift.objects import Json, Manifest, Object, ObjectKey, Source
 API_VERSION: Final = "drift/v1"
 #: Begins each note that names kinds in which a scan did not search for unmanaged objects.
 NOT_SEARCHED: Final = "did not search for unmanaged "
+#: Begins the note on a field that Git sets and the cluster lacks although no one removed it.
+NOT_KEPT: Final = (
+    "this server does not keep this field: a typo, a disabled feature gate, or a field of another Kubernetes version"
+)
 
 
 class Status(StrEnum):

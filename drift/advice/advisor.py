@@ -17,7 +17,7 @@ from drift.advice.commands import (
     sync_command,
     syncs_one_object,
 )
-from drift.advice.refusals import PATCHABLE, renderer_of, why_not_adopted, why_not_reverted
+from drift.advice.refusals import PATCHABLE, is_not_kept, renderer_of, why_not_adopted, why_not_reverted
 from drift.advice.sentences import advice
 from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, SourceKey, Verdict, sources_of
 from drift.objects import STDIN
@@ -124,7 +124,7 @@ class Advisor:
         if not self.is_fixable:
             return Commands(shown)
         source = self._source(item)
-        sync = None if source is None else _printable(sync_command(source, item, context))
+        sync = None if source is None or is_not_kept(finding) else _printable(sync_command(source, item, context))
         return Commands(
             shown,
             _printable(self._keep(item, finding)),

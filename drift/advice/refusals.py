@@ -4,7 +4,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from drift.model import Cause, Change, Finding, ObjectReport, SourceInfo, SourceKey, SourceKind, sources_of
+from drift.model import (
+    NOT_KEPT,
+    Cause,
+    Change,
+    Finding,
+    ObjectReport,
+    SourceInfo,
+    SourceKey,
+    SourceKind,
+    sources_of,
+)
 from drift.objects import STDIN
 from drift.paths import OCCURRENCE, ItemKey, parse
 
@@ -50,6 +60,11 @@ def _is_testable(key: ItemKey) -> bool:
     )
 
 
+def is_not_kept(finding: Finding) -> bool:
+    """Whether the server drops the field, however often it is set."""
+    return finding.note is not None and finding.note.startswith(NOT_KEPT)
+
+
 def _has_broken_path(_: ObjectReport, finding: Finding) -> bool:
     try:
         parse(finding.path)
@@ -64,6 +79,10 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     (
         lambda _, finding: finding.cause is Cause.CONTROLLER,
         "a controller sets this field, and would set it again",
+    ),
+    (
+        lambda _, finding: is_not_kept(finding),
+        "this server does not keep the field; correct the field in Git, or remove it there",
     ),
     (_has_broken_path, "the report has no valid path for it; make it again"),
     (

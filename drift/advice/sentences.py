@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.advice.commands import ControllerState, controller_state
+from drift.advice.refusals import is_not_kept
 from drift.model import Cause, Change, Finding, Security, SourceInfo
 
 
@@ -47,6 +48,7 @@ _TABLE: Final[Sequence[_Advice]] = (
         "wait until its finalizers are done, and find out who deleted it before you sync",
         applies=lambda finding: finding.path == "metadata.deletionTimestamp",
     ),
+    _Advice("correct the field in Git, or remove it there: a sync cannot set it", applies=is_not_kept),
     _Advice("resume {source}, which is suspended, to deploy this", _PENDING, states=_SUSPENDED),
     _Advice(
         "fix what {source} reports; until then it does not deploy this",

@@ -12,7 +12,7 @@ from drift.compare.ownership import AS_APPLIER_NOTE, Attribution, owner_node, ow
 from drift.compare.projection import Projection, is_reordered
 from drift.compare.show import contains_redacted
 from drift.gitops.managers import Role
-from drift.model import Actor, Cause, Change, Decision
+from drift.model import NOT_KEPT, Actor, Cause, Change, Decision
 from drift.objects import Json
 from drift.paths import ItemKey, Path, render
 from drift.schema.facts import SCALED
@@ -50,10 +50,6 @@ class Classification:
     decisions: tuple[Decision, ...]
 
 
-#: Why a field that Git sets can be absent in the cluster although no one removed it.
-NOT_KEPT: Final = (
-    "this server does not keep this field: a typo, a disabled feature gate, or a field of another Kubernetes version"
-)
 #: The note on a field that the applier owns but the cluster lacks, if the server drops it when it is empty.
 APPLIED_EMPTY: Final = "it was empty when it was last applied, or this server does not keep it beside the other fields"
 #: The note on a field that Git sets and the cluster lacks, if no edit can have removed it.

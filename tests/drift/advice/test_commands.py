@@ -9,6 +9,7 @@ import pytest
 
 from drift.advice.advisor import Advisor, Commands
 from drift.model import (
+    NOT_KEPT,
     Cause,
     Change,
     ClusterInfo,
@@ -256,6 +257,15 @@ def test_a_sync_says_what_else_it_deploys(source: SourceInfo, also: int) -> None
 )
 def test_what_is_refused_has_no_command_that_changes_something(finding: Finding) -> None:
     assert replace(_commands(finding), look=None) == Commands()
+
+
+def test_a_field_that_the_server_does_not_keep_is_not_set_again() -> None:
+    typo = replace(FINDING, change=Change.REMOVED, live=None, note=f"{NOT_KEPT}; did you mean 'replicas'?")
+
+    assert _commands(typo, source=FLUX).revert is None
+    assert _commands(typo, source=FLUX).sync is None
+    assert _commands(typo).keep is not None
+    assert _commands(replace(typo, note=None)).revert is not None
 
 
 def test_what_a_chart_renders_has_no_command_that_edits_it() -> None:

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from drift.advice.sentences import advice
-from drift.model import Cause, Change, Finding, Security, SourceInfo, SourceKind
+from drift.model import NOT_KEPT, Cause, Change, Finding, Security, SourceInfo, SourceKind
 from tests.drift.advice.test_commands import FINDING
 
 ACTIVE = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization a/{b}", suspended=False, ready=True)
@@ -35,6 +35,8 @@ FAILING = replace(ACTIVE, ready=False)
         ({"change": Change.MISSING, "cause": Cause.UNKNOWN}, SUSPENDED, "check in the history of its file"),
         ({"change": Change.ADDED}, None, "remove it in the cluster, as a sync may not"),
         ({"cause": Cause.UNKNOWN}, None, "check the history of the file in Git before you sync"),
+        ({"change": Change.REMOVED, "note": f"{NOT_KEPT}; did you mean 'a'?"}, ACTIVE, "correct the field in Git"),
+        ({"change": Change.REMOVED, "note": "another note"}, ACTIVE, "sync to undo it"),
         ({"redacted": True}, None, "sync to restore the value in Git"),
         ({"change": Change.REORDERED}, None, "sync to restore the order in Git"),
         ({"path": "metadata.deletionTimestamp", "change": Change.ADDED}, None, "wait until its finalizers are done"),

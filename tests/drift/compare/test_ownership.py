@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from drift.compare.classify import APPLIED_EMPTY, NOT_KEPT
+from drift.compare.classify import APPLIED_EMPTY
 from drift.compare.objects import compare_object
 from drift.compare.ownership import AS_APPLIER_NOTE, NO_BASE_NOTE, OUT_OF_SYNC_NOTE
 from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import reserved_metadata
+from drift.model import NOT_KEPT
 from drift.objects import LAST_APPLIED
 from drift.schema.facts import known_facts
 from tests.drift.compare.managed_fields import Fields, built_in, causes, compare, entry
