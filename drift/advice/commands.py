@@ -239,7 +239,10 @@ def status_command(source: SourceInfo, item: ObjectReport, context: str | None) 
 
 def sync_command(source: SourceInfo, item: ObjectReport, context: str | None) -> str | None:
     """Returns the command that makes the GitOps controller sync an object, or None if it would not."""
-    return None if source.suspended else _command(_SYNC, source, item, context)
+    if source.suspended or (syncs_one_object(source) and ":" in item.name):
+        # argocd reads the colon in a name such as system:node as the end of the name.
+        return None
+    return _command(_SYNC, source, item, context)
 
 
 def syncs_one_object(source: SourceInfo) -> bool:

@@ -228,6 +228,10 @@ def test_the_syncer_syncs_only_where_it_is_not_suspended() -> None:
         "argocd app sync apps --app-namespace argocd --resource apps:Deployment:shop/web"
     )
     assert _commands(source=replace(FLUX, suspended=True)).sync is None
+    # argocd cannot name such an object.
+    colon = replace(OBJECT, key=ObjectKey("rbac.authorization.k8s.io", "ClusterRole", None, "system:metrics"))
+    assert _commands(item=colon, source=ARGOCD).sync is None
+    assert _commands(item=colon, source=FLUX).sync is not None
     # helm-controller upgrades a release only if its chart or its values change.
     assert _commands(source=HELM).sync is None
 
