@@ -198,11 +198,9 @@ class Advisor:
 
 
 def _git_log(file: str) -> str:
-    folder, _, name = file.rpartition("/")
-    # git log needs to run inside the work tree of the file.
-    if file.startswith(("/", "../")):
-        return shlex.join(("git", "-C", folder or "/", "log", "-p", "--", name))
-    return shlex.join(("git", "log", "-p", "--", file))
+    folder, slash, name = file.rpartition("/")
+    # git log needs to run inside the work tree of the file, which may be below the working directory.
+    return shlex.join(("git", *(("-C", folder or "/") if slash else ()), "log", "-p", "--", name))
 
 
 def _printable(command: str | None) -> str | None:

@@ -174,13 +174,15 @@ def test_a_field_that_cannot_be_changed_is_not_patched(group: str, kind: str, pa
 @pytest.mark.parametrize(
     ("finding", "item", "look"),
     [
-        (_changed(Change.MISSING), OBJECT, "git log -p -- apps/web.yaml"),
-        (replace(FINDING, cause=Cause.PENDING_SYNC), OBJECT, "git log -p -- apps/web.yaml"),
+        (_changed(Change.MISSING), OBJECT, "git -C apps log -p -- web.yaml"),
+        (replace(FINDING, cause=Cause.PENDING_SYNC), OBJECT, "git -C apps log -p -- web.yaml"),
         (
             _changed(Change.MISSING),
             replace(OBJECT, source=Source("/srv/git/web.yaml", 1, 1)),
             "git -C /srv/git log -p -- web.yaml",
         ),
+        (_changed(Change.MISSING), replace(OBJECT, source=Source("/web.yaml", 1, 1)), "git -C / log -p -- web.yaml"),
+        (_changed(Change.MISSING), replace(OBJECT, source=Source("web.yaml", 1, 1)), "git log -p -- web.yaml"),
         (
             _changed(Change.UNMANAGED),
             replace(OBJECT, source=None),

@@ -90,7 +90,7 @@ Service n/a  missing  apps/a.yaml:3
   high     in Git, not in the cluster
            changed in the cluster
            next: sync to create it again, or remove it from Git
-  look: git log -p -- apps/a.yaml
+  look: git -C apps log -p -- a.yaml
 
 Deployment n/a  drifted  apps/a.yaml:3
   medium   + a  live {"x": [1]}, not in Git
@@ -107,7 +107,7 @@ Deployment n/a  drifted  apps/a.yaml:3
            changed in the cluster: kubectl-edit, 2h ago (2026-01-01T10:00:00Z), scaler (scale), time not recorded
            next: sync to restore the order in Git, or change it there: the order of this list has a meaning
   look: kubectl get deployment/a -n n --context prod -o yaml
-  look: git log -p -- apps/a.yaml
+  look: git -C apps log -p -- a.yaml
 
 Pod n/a  unmanaged
   medium   in the cluster, not in Git
