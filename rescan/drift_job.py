@@ -77,7 +77,7 @@ class DriftJobChart(k.FolderChart):
 
     def __init__(self, scope: Construct) -> None:
         super().__init__(scope, _NAME, namespace=_NAMESPACE, labels={"app": _NAME})
-        props = _props(path="manifests", renders=True)
+        props = _props(path="manifests")
         k.DriftReporter(self, "job", props).read(self, _FOLDER_KINDS)
 
 
@@ -90,9 +90,7 @@ class ClusterDriftJobChart(k.FolderChart):
         k.DriftReporter(self, "job", props).read(self, _CLUSTER_KINDS)
 
 
-def _props(
-    *, path: str | None = None, sources: k.ClusterSources | None = None, renders: bool = False, depth: int = 1
-) -> k.DriftReporterProps:
+def _props(*, path: str | None = None, sources: k.ClusterSources | None = None, depth: int = 1) -> k.DriftReporterProps:
     return k.DriftReporterProps(
         name=_NAME,
         job=DriftJob(image=Image(registry="registry.example.com", repository="drift", tag="0.1.0"), git_depth=depth),
@@ -101,7 +99,6 @@ def _props(
         branch="main",
         path=path,
         sources=sources,
-        renders=renders,
         environment=_NAMESPACE,
     )
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from drift.documents.files import read_file
@@ -29,6 +28,7 @@ from drift.sources.kustomizations import CHART, has_kustomization
 from drift.sources.kustomize import add_parts, build_changed, read_built, read_kustomization
 from drift.sources.load import load_texts
 from drift.sources.model import SourceContext
+from drift.sources.scratch import temporary_folder
 
 #: The ConfigMap with the settings of Argo CD.
 ARGOCD_CM: Final = "argocd-cm"
@@ -193,12 +193,12 @@ class ApplicationBuilder:
         ):
             raise SourceError(f"{original} has version {chart.version} of the chart, not {wanted}")
         info = self._context.cluster.info
-        with TemporaryDirectory(prefix="drift-") as scratch, ExitStack() as copies:
+        with temporary_folder() as scratch, ExitStack() as copies:
             value_files = self._value_files(revision, index, copy, folder, copies)
             installation = Installation(
                 release=text_at(options, "releaseName") or self._name,
                 namespace=text_at(options, "namespace") or self._namespace,
-                values=(*value_files, *_inline_values(options, Path(scratch))),
+                values=(*value_files, *_inline_values(options, scratch)),
                 kube_version=None if info is None else info.version,
                 api_versions=api_versions(self._context.cluster.resources),
                 flags=tuple(_helm_flags(options)),

@@ -8,7 +8,6 @@ written as they are in Git, which is also what Flux and Argo CD read. `drift.sou
 import os
 import re
 import shutil
-import tempfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from drift.errors import SourceError, UsageError
 from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.redaction import without_passwords
 from drift.sources.git import MAX_DEPTH, Git, remove_links_out_of
+from drift.sources.scratch import new_folder
 from drift.words import first_few
 
 #: Larger files are left out of copies. The API server accepts no object of this size.
@@ -178,7 +178,7 @@ class Checkouts:
 
     def __enter__(self) -> Self:
         """Creates the folder of the copies."""
-        self._folder = Path(tempfile.mkdtemp(prefix="drift-"))
+        self._folder = new_folder()
         return self
 
     def __exit__(
@@ -264,8 +264,7 @@ class Checkouts:
     def _new_copy(self, tree: WorkTree, commit: str | None) -> Copy:
         if self._folder is None:
             raise RuntimeError("the checkouts are not open")
-        # Its real path, to tell where links lead.
-        target = Path(tempfile.mkdtemp(dir=self._folder)).resolve()
+        target = new_folder(self._folder)
         if commit is not None:
             return _copy_commit(self._git, tree.root, commit, target)
         try:

@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from drift.objects import Manifest
 from drift.sources.kustomizations import KUSTOMIZATIONS, folder_of, select_files, stands_for_folder
 from drift.sources.load import load_documents
 from drift.sources.programs import out_of_time
+from drift.sources.scratch import temporary_folder
 
 #: Deeper folders of a repository are not read: a path has a limited length, and so has the stack of Python.
 MAX_DEPTH: Final = 200
@@ -342,9 +342,10 @@ def _checked_out(git: Git, root: Path, commit: str, inside: str = ".") -> Iterat
 
     Raises:
         UsageError: Git cannot read the commit, or a filter fails.
+        SourceError: No temporary folder can be created.
     """
-    with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
-        folder, index = Path(scratch).resolve() / "files", Path(scratch) / "index"
+    with temporary_folder() as scratch:
+        folder, index = scratch / "files", scratch / "index"
         folder.mkdir()
 
         def check_out(names: Collection[bytes]) -> bool:

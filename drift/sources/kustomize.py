@@ -7,7 +7,6 @@ and for the kustomizations that changed the object. These annotations are remove
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from drift.objects import Json, Manifest, Object, Source, as_object, at, objects
 from drift.sources.kustomizations import KUSTOMIZATIONS, has_kustomization, named_paths
 from drift.sources.load import load_documents
 from drift.sources.programs import Program, Runner
+from drift.sources.scratch import temporary_folder
 
 _ORIGIN: Final = "config.kubernetes.io/origin"
 _TRANSFORMATIONS: Final = "alpha.config.kubernetes.io/transformations"
@@ -70,8 +70,7 @@ def build(folder: Path, runner: Runner, *, any_file: bool = False) -> Built:
     kept = _build_metadata(target)
     if not kept.isdisjoint(ANNOTATIONS):
         return Built(runner.run(program, [*arguments, str(target)]), target, target, kept)
-    with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
-        root = Path(scratch).resolve()
+    with temporary_folder() as root:
         # JSON is YAML, and has a form for every path.
         wrapper = {"resources": [os.path.relpath(target, root)], "buildMetadata": [*ANNOTATIONS]}
         (root / "kustomization.yaml").write_text(json.dumps(wrapper), encoding="utf-8")

@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import IO, Final, TypeVar
 from drift.errors import SourceError
 from drift.kube.limits import NO_DEADLINE, Deadline, format_duration
 from drift.redaction import without_passwords
+from drift.sources.scratch import temporary_file
 
 #: How long a program may take. kustomize clones remote bases, which is slow.
 TIMEOUT_SECONDS: Final = 120.0
@@ -132,7 +132,7 @@ class Runner:
             SourceError: It cannot be started, fails, or exceeds a limit. The message is one line that begins with the
                 program's name.
         """
-        with self._slots, tempfile.TemporaryFile() as messages:
+        with self._slots, temporary_file() as messages:
             left = self.deadline.remaining()
             if self._is_stopped.is_set() or not left:
                 raise SourceError(f"{program.name} was not run: {out_of_time(self.deadline)}")

@@ -104,9 +104,6 @@ class DriftReporterProps:
     """A folder of the repository: `dist/prod`."""
     sources: ClusterSources | None = None
     """Compares the whole cluster, with a ClusterRole. Their files are those of the repository, found by its URL."""
-    renders: bool = False
-    """Whether the folder has kustomizations or charts. Like `sources`, they need the image with the programs, and a
-    temporary folder."""
     environment: LabelValue
     """The `environment` label of the metrics."""
     pods: Pods = Pods()
@@ -314,7 +311,7 @@ def _reporter(props: DriftReporterProps) -> k8s.Container:
             *(_read_only(clone.volume) for clone in _clones(props)),
             k8s.VolumeMount(name=_HISTORY_VOLUME, mount_path=_HISTORY_PATH),
             k8s.VolumeMount(name=_ACCOUNT_VOLUME, mount_path=_ACCOUNT_PATH, read_only=True),
-            *([k8s.VolumeMount(name=_WORK_VOLUME, mount_path=TEMPORARY_PATH)] if _renders(props) else []),
+            k8s.VolumeMount(name=_WORK_VOLUME, mount_path=TEMPORARY_PATH),
             *([configuration] if job.config is None else []),
         ],
     )
@@ -322,10 +319,6 @@ def _reporter(props: DriftReporterProps) -> k8s.Container:
 
 def _read_only(mount: k8s.VolumeMount) -> k8s.VolumeMount:
     return k8s.VolumeMount(name=mount.name, mount_path=mount.mount_path, read_only=True)
-
-
-def _renders(props: DriftReporterProps) -> bool:
-    return props.renders or props.sources is not None
 
 
 def _arguments(props: DriftReporterProps) -> list[str]:
@@ -387,10 +380,9 @@ def _volumes(props: DriftReporterProps) -> list[k8s.Volume]:
         empty_volume(TEMPORARY_VOLUME, "16Mi"),
         k8s.Volume(name=_HISTORY_VOLUME, persistent_volume_claim=claim),
         k8s.Volume(name=_ACCOUNT_VOLUME, projected=_account()),
+        # Copies of the repository: what was last synced, and what kustomize and helm render. The root is read-only.
+        empty_volume(_WORK_VOLUME, job.clone_limit),
     ]
-    if _renders(props):
-        # Copies of the repository, which kustomize and helm render.
-        volumes.append(empty_volume(_WORK_VOLUME, job.clone_limit))
     if job.config is None:
         volumes.append(k8s.Volume(name=_CONFIG_VOLUME, config_map=k8s.ConfigMapVolumeSource(name=props.name)))
     if job.git_secret and any(clone.over_ssh for clone in _clones(props)):

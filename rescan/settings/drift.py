@@ -80,4 +80,4 @@ class DriftJob:
     )
     """Of each of the two containers. The disk is for the clone."""
     clone_limit: Size = "512Mi"
-    """The most that the clone may take before the pod is evicted."""
+    """The most that the clone, and temporary copies of its files, may each take before the pod is evicted."""

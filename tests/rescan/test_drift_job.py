@@ -119,7 +119,7 @@ def test_nothing_is_writable_but_what_has_to_be(made: Made) -> None:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert spec["securityContext"]["runAsNonRoot"] is True
-    assert [it["mountPath"] for it in reporter["volumeMounts"] if not it.get("readOnly")] == ["/history"]
+    assert [it["mountPath"] for it in reporter["volumeMounts"] if not it.get("readOnly")] == ["/history", "/tmp"]  # noqa: S108
 
 
 def test_one_scan_at_a_time_and_none_without_an_end(made: Made) -> None:
