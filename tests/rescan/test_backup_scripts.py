@@ -49,6 +49,19 @@ for number in range(100000):
     time.sleep(0.05)
 """
 
+# Changes every page, and then ends within a transaction that is in the file already.
+CRASHING = """\
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size=1")
+connection.execute("CREATE TABLE more AS SELECT hex(name) AS name FROM scans")
+connection.execute("DROP TABLE scans")
+connection.execute("VACUUM")
+connection.execute("BEGIN")
+connection.execute("UPDATE more SET name = name || name")
+os._exit(1)
+"""
+
 
 class Shell:
     """A shell in a folder, with `aws` and what it needs to reach a bucket."""
@@ -197,6 +210,33 @@ def test_a_copy_is_uploaded_below_the_time_it_was_made_and_restored_by_the_comma
     assert done.returncode == 0, done.stderr
     assert rows(data / "rescan.db") >= 5
     assert not (data / "rescan.db-wal").exists()
+
+
+@pytest.mark.parametrize(("mode", "suffix"), [("wal", "wal"), ("delete", "journal")])
+def test_what_a_crash_leaves_beside_the_old_database_does_not_reach_the_restored_one(
+    mode: str, suffix: str, shell: Shell, tmp_path: Path
+) -> None:
+    data = tmp_path / "app"
+    data.mkdir()
+    database = data / "rescan.db"
+    connection = sqlite3.connect(database)
+    connection.execute(f"PRAGMA journal_mode={mode}")
+    connection.execute("CREATE TABLE scans (name TEXT)")
+    connection.executemany("INSERT INTO scans VALUES (?)", [(f"{number:0500}",) for number in range(2000)])
+    connection.commit()
+    connection.close()
+    assert shell.run(SQLITE_DUMP, DATABASE_FILE=str(database)).returncode == 0
+    copy = shell.upload(f"{tmp_path.name}/prod")
+    subprocess.run([sys.executable, "-c", CRASHING, str(database)], check=False)
+    assert (data / f"rescan.db-{suffix}").stat().st_size > 10_000
+
+    done = shell.run(commands("SQLite").replace("/app/data", str(data)), BACKUP=copy)
+
+    assert done.returncode == 0, done.stderr
+    restored = sqlite3.connect(database)
+    assert restored.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert restored.execute("SELECT count(*), max(length(name)) FROM scans").fetchone() == (2000, 500)
+    restored.close()
 
 
 def test_an_upload_that_fails_fails_the_job(shell: Shell) -> None:
