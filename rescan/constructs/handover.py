@@ -37,6 +37,11 @@ from rescan.formats import DnsLabel, ObjectName, RelativePath, Text
 from rescan.settings import ArgoCd, Gitops, SyncWindow
 from rescan.settings.declaration import props
 
+# With ServerSideApply=true, Argo CD compares with a library that does not know the defaults of CRDs and of claim
+# templates, so an ExternalSecret (remoteRef.conversionStrategy and others) and a StatefulSet would be OutOfSync
+# forever. With this option the API server predicts the result of the sync.
+_COMPARISON = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
+
 
 @props
 class Healthy:
@@ -73,7 +78,7 @@ class ArgoCdHandOver(Checked):
         Application(
             self,
             "application",
-            metadata=metadata,
+            metadata=ApiObjectMetadata(name=props.name, annotations=_COMPARISON),
             spec=ApplicationSpec(
                 project=props.name,
                 source=ApplicationSpecSource(

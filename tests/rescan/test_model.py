@@ -477,6 +477,14 @@ class TestHandOver:
         assert spec["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
         assert spec["syncPolicy"]["retry"]["limit"] == 5
 
+    def test_argo_cd_lets_the_api_server_compare_as_it_does_not_know_the_defaults_of_crds(
+        self, model: Model, environment: str
+    ) -> None:
+        application = model[f"argocd/{environment}", "Application", f"rescan-{environment}"]
+
+        assert "ServerSideApply=true" in application["spec"]["syncPolicy"]["syncOptions"]
+        assert application["metadata"]["annotations"] == {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
+
     def test_argo_cd_may_deploy_to_the_one_namespace_only(self, model: Model, environment: str) -> None:
         spec = model[f"argocd/{environment}", "AppProject", f"rescan-{environment}"]["spec"]
 
