@@ -1,6 +1,7 @@
 """From charts to a tree of files: which object goes into which file, as what text, and what is no longer made."""
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,20 +74,44 @@ def reject_impossible(files: Mapping[str, str], folder: Path) -> None:
 
     Raises:
         ImmutableError: A field would change that Kubernetes does not let change; the text has a line for each.
+        GeneratorError: A file is needed for the comparison and cannot be read; the text has a line for each.
     """
-    lines = []
+    lines, unreadable = [], []
     for name, text in sorted(files.items()):
-        path = folder / name
-        if path.is_file():
-            old, new = yaml.safe_load(path.read_text(encoding="utf-8")), yaml.safe_load(text)
-            lines += [f"{path}: {line}" for line in _impossible(old, new)]
+        path, new = folder / name, yaml.safe_load(text)
+        # A broken file of any other kind is simply written again.
+        if new["kind"] in _IMMUTABLE and path.is_file():
+            old = _synced(path, new["kind"])
+            if old is None:
+                restore = shlex.join(["git", "checkout", "HEAD", "--", str(path)])
+                unreadable.append(
+                    f"{path}: is not the manifest of one {new['kind']} (after a merge conflict?), so changes that the"
+                    f" cluster would refuse cannot be found; restore it with `{restore}`, or delete it, and run the"
+                    " synthesis again"
+                )
+            else:
+                lines += [f"{path}: {line}" for line in _impossible(old, new)]
+    if unreadable:
+        raise GeneratorError("\n".join([*unreadable, *lines]))
     if lines:
         raise ImmutableError("\n".join(lines))
 
 
+def _synced(path: Path, kind: str) -> Object | None:
+    """The object of a file, or None if the file does not hold one object of this kind, with what is compared."""
+    try:
+        old = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if kind == "PersistentVolumeClaim":
+            quantity.parse(old["spec"]["resources"]["requests"]["storage"])
+        is_one = old["kind"] == kind and "namespace" in old["metadata"] and isinstance(old["spec"], dict)
+    except (yaml.YAMLError, LookupError, TypeError, ValueError):
+        return None
+    return old if is_one else None
+
+
 def _impossible(old: Object, new: Object) -> Iterator[str]:
     kind = new["kind"]
-    if kind not in _IMMUTABLE or old["metadata"]["namespace"] != new["metadata"]["namespace"]:
+    if old["metadata"]["namespace"] != new["metadata"]["namespace"]:
         return
     name = new["metadata"]["name"]
     for field, way_out in _IMMUTABLE[kind].items():
@@ -109,7 +134,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
     Only files that bear the header are ever deleted, so a wrong output folder loses nothing.
     """
     for path in sorted(folder.rglob("*.yaml")):
-        if path.relative_to(folder).as_posix() not in files and path.read_text(encoding="utf-8").startswith(HEADER):
+        if path.relative_to(folder).as_posix() not in files and _is_ours(path):
             path.unlink()
             _remove_if_empty(path.parent, folder)
     for name, text in files.items():
@@ -119,6 +144,10 @@ def write(files: Mapping[str, str], folder: Path) -> None:
         new = path.with_name(f".{path.name}.new")
         new.write_text(text, encoding="utf-8", newline="\n")
         new.replace(path)
+
+
+def _is_ours(path: Path) -> bool:
+    return path.read_text(encoding="utf-8", errors="replace").startswith(HEADER)
 
 
 def _remove_if_empty(folder: Path, top: Path) -> None:

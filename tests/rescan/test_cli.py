@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from main import build
-from rescan import environments
+from rescan import cli, environments
 from rescan.cli import run
 from rescan.errors import ImmutableError
 from rescan.examples.stateful import STATEFUL
@@ -157,6 +157,66 @@ def test_a_claim_that_kubernetes_would_not_change_is_refused(
     else:
         with pytest.raises(ImmutableError, match=re.escape(message)):
             reject_impossible(files, tmp_path)
+
+
+CONFLICT = "<<<<<<< HEAD\nkind: A\n=======\nkind: B\n>>>>>>> other\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CONFLICT,
+        "",
+        "text",
+        "- 1",
+        "kind: PersistentVolumeClaim",
+        "{kind: PersistentVolumeClaim, metadata: , spec: }",
+        "{kind: PersistentVolumeClaim, metadata: {namespace: a}, spec: {resources: {requests: {storage: much}}}}",
+        "{kind: Service, metadata: {namespace: a}, spec: {resources: {requests: {storage: 1Gi}}}}",
+        "a: 1\n---\nb: 2",
+        b"\xff",
+    ],
+    ids=repr,
+)
+def test_a_synced_file_that_cannot_be_compared_is_one_line_with_the_way_out(
+    output: Path, content: str | bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_OUTPUT", output)
+    assert run(build, []) == 0
+    capsys.readouterr()
+    claim = output / "dev/persistentvolumeclaim-rescan-data-pvc.yaml"
+    synced, other = claim.read_bytes(), output / "dev/configmap-rescan-config.yaml"
+    assert other.is_file()
+    claim.write_bytes(content.encode() if isinstance(content, str) else content)
+    other.write_text("untouched")
+
+    assert run(build, []) == 2
+
+    (line,) = (it for it in capsys.readouterr().err.splitlines() if "warning" not in it)
+    assert line.startswith(f"{claim}: is not the manifest of one PersistentVolumeClaim")
+    assert f"`git checkout HEAD -- {claim}`, or delete it, and run the synthesis again" in line
+    assert other.read_text() == "untouched"
+    claim.unlink()
+
+    assert run(build, []) == 0
+    assert claim.read_bytes() == synced
+
+
+def test_a_merge_conflict_in_a_file_that_is_not_compared_ends_by_a_synthesis(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_OUTPUT", output)
+    assert run(build, []) == 0
+    files = [output / "dev/configmap-rescan-config.yaml", output / "prod/kustomization.yaml"]
+    before = [file.read_bytes() for file in files]
+    for file in files:
+        file.write_text(CONFLICT)
+    (output / "dev/notes.yaml").write_bytes(b"\xff")
+
+    assert run(build, []) == 0
+
+    assert [file.read_bytes() for file in files] == before
+    assert (output / "dev/notes.yaml").exists()
 
 
 @pytest.mark.usefixtures("dev")
