@@ -73,11 +73,14 @@ def _set_image(name: str, tag: str | None, digest: str | None) -> None:
     """Write a tag and a digest into the file of an environment, or leave it as it is if a rule would be broken."""
     file = environments.file_of(name)
     old = file.read_text(encoding="utf-8")
-    file.write_text(images.with_image(old, file.name, tag=tag, digest=digest), encoding="utf-8")
+    new = images.with_image(old, file.name, tag=tag, digest=digest)
     try:
+        file.write_text(new, encoding="utf-8")
+        environments.forget(file)
         _valid([name])
-    except GeneratorError:
+    except BaseException:
         file.write_text(old, encoding="utf-8")
+        environments.forget(file)
         raise
 
 

@@ -4,7 +4,9 @@ A new file here is a new environment; nothing else has to name it.
 """
 
 import importlib
+import importlib.util
 import pkgutil
+import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +39,18 @@ def file_of(name: str) -> Path:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMES)}"
         raise SettingsError(f"no environment is named {name!r}: {hint}")
     return Path(__file__).with_name(f"{name}.py")
+
+
+def forget(file: Path) -> None:
+    """Make `load` run all files again, after one of them was changed.
+
+    Python keeps modules, those that environments import from each other included. It also keeps compiled files, and
+    takes one for current if the file has the same size and was last changed in the same second.
+    """
+    for name in [name for name in sys.modules if name.startswith(f"{__name__}.")]:
+        del sys.modules[name]
+        globals().pop(name.removeprefix(f"{__name__}."), None)
+    Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)
 
 
 def _load(name: str) -> Environment:

@@ -1,5 +1,6 @@
 """Mistakes in an environment or on the command line end in plain lines, and nothing is written."""
 
+import os
 import re
 import shutil
 import sys
@@ -267,6 +268,50 @@ def test_an_image_that_breaks_a_rule_leaves_the_file_as_it_was(
 
     assert message in capsys.readouterr().err
     assert dev.with_name("prod.py").read_text() == before
+
+
+def test_an_environment_that_another_one_imports_is_judged_by_its_new_image(dev: Path) -> None:
+    prod = dev.with_name("prod.py")
+    dev.write_text(f"from rescan.environments import prod\nimport rescan.environments.prod\n{dev.read_text()}")
+    before = prod.read_text()
+
+    assert run(build, ["--promote", "dev", "prod"]) == 2
+    assert prod.read_text() == before
+
+    dev.write_text(dev.read_text().replace('tag="latest"', 'tag="v2.0.0-rc.1"'))
+    environments.forget(dev)
+
+    assert run(build, ["--promote", "dev", "prod"]) == 0
+    (loaded,) = environments.load(["prod"])
+    assert loaded.workload.image.tag == "v2.0.0-rc.1"
+
+
+def test_an_image_is_judged_although_the_file_keeps_its_size_and_time(
+    dev: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    prod, write = dev.with_name("prod.py"), Path.write_text
+
+    def write_in_one_second(self: Path, *arguments: str, **options: str) -> int:
+        written = write(self, *arguments, **options)
+        os.utime(self, (1_700_000_000, 1_700_000_000))
+        return written
+
+    monkeypatch.setattr(Path, "write_text", write_in_one_second)
+    before = prod.read_text()
+    prod.write_text(before)
+    environments.load(["prod"])
+    environments_module = f"{environments.__name__}.prod"
+    assert Path(str(sys.modules.pop(environments_module).__cached__)).exists()
+
+    assert run(build, ["--set-image", "prod", "v1 0.0"]) == 2
+
+    assert prod.read_text() == before
+    (loaded,) = environments.load(["prod"])
+    assert loaded.workload.image.tag == "v1.0.0"
+    assert run(build, ["--set-image", "prod", "v1.0.1"]) == 0
+    (loaded,) = environments.load(["prod"])
+    assert loaded.workload.image.tag == "v1.0.1"
 
 
 def test_promote_copies_the_image_that_another_environment_runs(dev: Path) -> None:
