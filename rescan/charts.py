@@ -182,7 +182,7 @@ class RescanChart(FolderChart):
                     pods=self._drift.selector,
                     reaches=(self._environment.gitops.repository_url, *gateway),
                     # The API server, through its Service or by its own port.
-                    reaches_ports=(_HTTPS, drift.api_server_port),
+                    reaches_everywhere=(_HTTPS, drift.api_server_port),
                 )
             )
         solves = self._environment.ingress is not None

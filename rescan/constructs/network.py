@@ -76,7 +76,9 @@ class Traffic:
     reaches: tuple[WebUrl | GitUrl, ...] = ()
     """URLs; only host and port matter. The host `NAME.NAMESPACE.svc` is in that namespace, any other is anywhere."""
     reaches_ports: tuple[Port, ...] = ()
-    """Ports anywhere."""
+    """Ports of any address. Some network plugins leave out nodes."""
+    reaches_everywhere: tuple[Port, ...] = ()
+    """Ports of any address, nodes included."""
     reaches_database: bool = False
 
 
@@ -137,7 +139,7 @@ def _ingress(traffic: Traffic, policy: NetworkPolicy) -> list[k8s.NetworkPolicyI
 
 
 def _egress(traffic: Traffic, policy: NetworkPolicy) -> list[k8s.NetworkPolicyEgressRule]:
-    anywhere, inside = set(traffic.reaches_ports), []
+    everywhere, anywhere, inside = set(traffic.reaches_everywhere), set(traffic.reaches_ports), []
     for url in traffic.reaches:
         parts = urlsplit(url)
         port = parts.port or _PORTS[parts.scheme]
@@ -148,8 +150,9 @@ def _egress(traffic: Traffic, policy: NetworkPolicy) -> list[k8s.NetworkPolicyEg
         else:
             anywhere.add(port)
     database = _database(policy) if traffic.reaches_database else []
-    outside = [_anywhere(sorted(anywhere))] if anywhere else []
-    return [_dns(policy), *outside, *inside, *database]
+    nodes = [_everywhere(sorted(everywhere))] if everywhere else []
+    outside = [_anywhere(sorted(anywhere - everywhere))] if anywhere - everywhere else []
+    return [_dns(policy), *nodes, *outside, *inside, *database]
 
 
 def _dns(policy: NetworkPolicy) -> k8s.NetworkPolicyEgressRule:
@@ -157,6 +160,14 @@ def _dns(policy: NetworkPolicy) -> k8s.NetworkPolicyEgressRule:
     if policy.dns_cidr:
         peers.append(k8s.NetworkPolicyPeer(ip_block=k8s.IpBlock(cidr=policy.dns_cidr)))
     return k8s.NetworkPolicyEgressRule(to=peers, ports=[_port(53, "UDP"), _port(53)])
+
+
+def _everywhere(ports: Sequence[int]) -> k8s.NetworkPolicyEgressRule:
+    """A rule without addresses: by default, Cilium matches no node by its address, and API servers run on nodes.
+
+    Cloud metadata is served at port 80, which this must not allow.
+    """
+    return k8s.NetworkPolicyEgressRule(ports=[_port(number) for number in ports])
 
 
 def _anywhere(ports: Sequence[int]) -> k8s.NetworkPolicyEgressRule:

@@ -160,14 +160,14 @@ def test_credentials_for_git_come_from_an_existing_secret(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("address", "gateway", "ports"),
     [
-        ("https://git.example.com/a.git", None, [443, 6443]),
-        ("https://git.example.com:8443/a.git", "https://metrics.example.com", [443, 6443, 8443]),
-        ("ssh://git@git.example.com/a.git", "http://pushgateway:9091", [22, 443, 6443, 9091]),
-        ("ssh://git@git.example.com:2222/a.git", "http://pushgateway", [80, 443, 2222, 6443]),
+        ("https://git.example.com/a.git", None, []),
+        ("https://git.example.com:8443/a.git", "https://metrics.example.com", [[8443]]),
+        ("ssh://git@git.example.com/a.git", "http://pushgateway:9091", [[22, 9091]]),
+        ("ssh://git@git.example.com:2222/a.git", "http://pushgateway", [[80, 2222]]),
     ],
 )
 def test_its_pods_reach_the_api_server_the_git_host_and_the_gateway(
-    tmp_path: Path, address: str, gateway: str | None, ports: list[int]
+    tmp_path: Path, address: str, gateway: str | None, ports: list[list[int]]
 ) -> None:
     changes: dict[str, object] = {
         "network_policy": NetworkPolicy(),
@@ -180,7 +180,9 @@ def test_its_pods_reach_the_api_server_the_git_host_and_the_gateway(
     spec = pick(tmp_path / "prod", "NetworkPolicy")["spec"]
 
     assert spec["podSelector"] == {"matchLabels": {"app": "rescan-drift"}}
-    assert [[port["port"] for port in rule["ports"]] for rule in spec["egress"]] == [[53, 53], ports]
+    assert [[port["port"] for port in rule["ports"]] for rule in spec["egress"]] == [[53, 53], [443, 6443], *ports]
+    # An API server on a node is reached whether or not the network plugin matches nodes by their addresses.
+    assert ["to" in rule for rule in spec["egress"]] == [True, False, *(True for _ in ports)]
     assert "ingress" not in spec
 
 
