@@ -47,6 +47,11 @@ class WatchedDrift:
         """The labels of what is pushed."""
         return f'job="{self.cron_job}",environment="{self.environment}"'
 
+    @property
+    def cron_job_labels(self) -> str:
+        """The labels of the metrics of kube-state-metrics."""
+        return f'namespace="{self.namespace}",cronjob="{self.cron_job}"'
+
 
 def web_alerts(web: Watched) -> tuple[Alert, ...]:
     """The alerts that make sense for any web application."""
@@ -114,9 +119,8 @@ def backup_alert(web: Watched, cron_job: str, late_after: int) -> Alert:
 
 def drift_alerts(drift: WatchedDrift) -> tuple[Alert, ...]:
     """The alerts on the drift job, and on what it finds where its metrics are pushed."""
-    last = f'kube_cronjob_status_last_successful_time{{namespace="{drift.namespace}",cronjob="{drift.cron_job}"}}'
     if not drift.pushed:
-        return (_stale(drift, last),)
+        return (_stale(drift, f"kube_cronjob_status_last_successful_time{{{drift.cron_job_labels}}}"),)
     return (
         _drift(drift, f"{drift.title}DriftSevere", "critical|high", "critical"),
         _drift(drift, f"{drift.title}Drift", "medium|low", "warning"),
@@ -148,10 +152,14 @@ def _drift(drift: WatchedDrift, name: str, severities: str, severity: str) -> Al
 
 
 def _stale(drift: WatchedDrift, last: str) -> Alert:
+    created = f"kube_cronjob_created{{{drift.cron_job_labels}}}"
     return Alert(
         name=f"{drift.title}DriftJobStale",
-        # The oldest, so that a shard that came to a stop is seen among others that did not.
-        query=f"time() - min({last}) > {drift.stale_after} or absent({last})",
+        # The oldest, so that a shard that came to a stop is seen among others that did not. Before the first scan, the
+        # age of the CronJob counts. Without either, it is gone, or kube-state-metrics is.
+        query=(
+            f"time() - (min({last}) or max({created})) > {drift.stale_after} or (absent({created}) unless on() {last})"
+        ),
         lasting="15m",
         severity="warning",
         summary=f"No drift scan has succeeded lately in {drift.environment}",
