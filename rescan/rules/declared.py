@@ -39,9 +39,10 @@ def mistakes(settings: object, prefix: str = "") -> Iterator[Mistake]:
     for field in fields(settings):  # type: ignore[arg-type]  # a dataclass
         yield from _mistakes(getattr(settings, field.name), declared[field.name], f"{prefix}{field.name}")
     for rule in PART_RULES.get(type(settings), ()):
-        # A setting of another type or format is reported already, and a rule may rely on them.
+        # A setting of another type or format is reported already, and a rule may rely on them. What the rule finds
+        # before it fails counts.
         with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
-            for breach in list(rule(settings)):
+            for breach in rule(settings):
                 yield rule_name(rule), replace(breach, setting=f"{prefix}{breach.setting}")
 
 

@@ -397,6 +397,20 @@ def test_declarations_and_rules_are_reported_together() -> None:
     ]
 
 
+def test_what_a_rule_finds_before_it_fails_is_reported() -> None:
+    cpu = {"workload.resources.cpu_request": "2", "workload.resources.cpu_limit": "1"}
+    rule = ("requests-within-limits", "workload.resources.cpu_request")
+
+    alone = broken_rules(changed(DEV, cpu))
+    together = broken_rules(changed(DEV, {**cpu, "workload.resources.memory_limit": "lots"}))
+
+    assert [(found.rule, found.breach.setting) for found in alone] == [rule]
+    assert [(found.rule, found.breach.setting) for found in together] == [
+        ("settings-have-their-format", "workload.resources.memory_limit"),
+        rule,
+    ]
+
+
 def test_no_message_shows_the_credentials_of_a_url() -> None:
     secret = "https://me:hunter2@git.example.com/a.git"  # noqa: S105  # an example
     broken = changed(DEV, {"gitops.repository_url": secret, "configuration.extra": {"PROXY": secret}})
