@@ -210,6 +210,8 @@ _TERM = r"(?:[*?]|(?:\d+|[A-Za-z]{3})(?:-(?:\d+|[A-Za-z]{3}))?)(?:/\d+)?"
 _TERMS = re.compile(rf"{_TERM}(?:,{_TERM})*", re.ASCII)
 _SUNDAY_AS_7 = re.compile(r"(?:^|[-,])0*7(?:$|[-,/])")
 _START = datetime(2024, 1, 1, tzinfo=UTC)
+# Two thousand runs on February 29 would end after the last year that Python knows.
+_HORIZON = _START.replace(year=2064)
 
 
 def _calendar(schedule: str) -> CronSim:
@@ -243,7 +245,7 @@ def _is_cron(schedule: str) -> bool:
 
 @cache
 def longest_pause(schedule: str) -> float:
-    """Seconds between two runs of a schedule that are as far apart as any two.
+    """Seconds between two runs of a schedule that are as far apart as any two in forty years.
 
     Raises:
         ValueError: It is not a schedule.
@@ -251,8 +253,9 @@ def longest_pause(schedule: str) -> float:
     if schedule.startswith("@every "):
         return go_seconds(schedule.removeprefix("@every ")) or 0
     try:
+        times = itertools.takewhile(_HORIZON.__gt__, _calendar(_DESCRIPTORS.get(schedule, schedule)))
         # Two thousand runs show a weekend even where a schedule runs every five minutes.
-        runs = list(itertools.islice(_calendar(_DESCRIPTORS.get(schedule, schedule)), 2000))
+        runs = list(itertools.islice(times, 2000))
     except CronSimError as error:
         raise ValueError(f"{schedule!r} is not a schedule") from error
     pauses = (later - earlier for earlier, later in itertools.pairwise(runs))

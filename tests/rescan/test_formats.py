@@ -233,6 +233,8 @@ def test_every_setting_has_a_format() -> None:
         ("*/5 * * * 1-5", 173_100),
         ("@weekly", 604_800),
         ("@every 2h", 7200),
+        ("@yearly", 366 * 86_400),
+        ("0 0 29 2 *", 1461 * 86_400),
     ],
 )
 def test_the_longest_pause_of_a_schedule(schedule: str, seconds: float) -> None:

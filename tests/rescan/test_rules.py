@@ -375,6 +375,15 @@ def test_a_broken_schedule_is_reported_once(setting: str) -> None:
     ]
 
 
+def test_a_schedule_for_leap_years_is_no_mistake_unless_its_alert_comes_too_early() -> None:
+    leap = changed(FULL, {"drift.schedule": "0 0 29 2 *"})
+
+    assert [(found.rule, found.breach.setting) for found in broken_rules(leap)] == [
+        ("drift-alert-waits-for-the-next-run", "drift.stale_after")
+    ]
+    assert broken_rules(changed(leap, {"drift.stale_after": 1461 * 86_400 + 1})) == []
+
+
 def test_declarations_and_rules_are_reported_together() -> None:
     broken = changed(
         PROD,
