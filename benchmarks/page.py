@@ -1,5 +1,6 @@
 """Writes the benchmarks page of the documentation from the results."""
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,11 +21,11 @@ _COLORS = {
 _HEAD = """\
 # Benchmarks
 
-`python -m benchmarks.fleets` writes this page. All numbers are medians of {runs} runs on one machine ({machine}), which
-also ran the API server. *Times the floor* compares them with the fastest possible program. The reporter and the floor
-took turns, and so did no drift and one percent drift. Memory, requests and bytes come from {runs} more runs, because
-measuring them takes time. Memory is the peak of all processes of a tool together, sampled every hundredth of a second;
-shared pages count once.
+`python -m benchmarks.fleets` writes this page. Measured at the commit {commit}. All numbers are medians of {runs} runs
+on one machine ({machine}), which also ran the API server. *Times the floor* compares them with the fastest possible
+program. The reporter and the floor took turns, and so did no drift and one percent drift. Memory, requests and bytes
+come from {runs} more runs, because measuring them takes time. Memory is the peak of all processes of a tool together,
+sampled every hundredth of a second; shared pages count once.
 
 A fleet has Deployments (two in five), ConfigMaps, Services and custom resources (one in five each) in 50 namespaces,
 and one YAML file per application. `drift report, again` finds these files parsed in the cache folder of the user, as
@@ -38,8 +39,10 @@ counted in the API server's audit log, and bytes on the wire.
 
 
 def write_page(results: Sequence[Result], machine: str) -> None:
-    """Writes the page and its plot."""
+    """Writes the page and its plot, for results of the commit that is checked out."""
+    git = ["git", "-C", str(DOCS), "log", "-1", "--format=%h of %cs"]
     text = _HEAD.format(
+        commit=subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip(),
         runs=min(result.runs for result in results),
         machine=machine,
         kubectl=max((result.objects for result in results if result.tool.startswith("kubectl")), default=0),
