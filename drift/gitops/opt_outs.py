@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Final
 
+from drift.gitops.managers import is_gitops_applier
 from drift.model import Cause, Change, Finding, IgnoredBy
 from drift.objects import Json, Manifest, Object, ObjectKey, as_object, at, objects_at, texts_at
 from drift.paths import escape_pointer, render
@@ -86,6 +87,9 @@ def apply_opt_outs(
 
 
 def _apply(finding: Finding, annotations: dict[str, str], kept: str | None) -> Finding:
+    if _is_created_by_hand(finding):
+        # Who creates an object by hand also chooses its annotations.
+        return finding
     for name, values, changes, reason in _OPT_OUTS:
         if _is_about(finding, name):
             # A finding about the annotation itself shows who set it, so the annotation must not hide it.
@@ -96,6 +100,11 @@ def _apply(finding: Finding, annotations: dict[str, str], kept: str | None) -> F
     if (finding.change, finding.cause) == (Change.UNMANAGED, Cause.PENDING_SYNC):
         return _ignored(finding, _prune_opt_out(annotations, kept))
     return finding
+
+
+def _is_created_by_hand(finding: Finding) -> bool:
+    by_hand = (finding.change, finding.cause) == (Change.UNMANAGED, Cause.MANUAL)
+    return by_hand and not any(map(is_gitops_applier, finding.actors))
 
 
 def _ignored(finding: Finding, by: IgnoredBy | None) -> Finding:

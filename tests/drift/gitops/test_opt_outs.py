@@ -56,12 +56,34 @@ def test_which_changes_an_annotation_covers(annotation: str, value: str, covered
     body = _object({annotation: value})
     manifest, live = (body, _object({})) if side == "manifest" else (_object({}), body)
 
-    findings = apply_opt_outs(tuple(replace(CHANGED, change=change) for change in Change), manifest, live)
+    findings = apply_opt_outs(
+        tuple(replace(CHANGED, change=change, cause=Cause.PENDING_SYNC) for change in Change), manifest, live
+    )
 
     ignored = {finding.change for finding in findings if finding.ignored is not None}
     assert ignored == covered
     assert all(annotation in finding.ignored.rule for finding in findings if finding.ignored is not None)
     assert not any(finding.is_drift for finding in findings if finding.change in covered)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (f"{FLUX}/reconcile", "disabled"),
+        (f"{FLUX}/ssa", "Ignore"),
+        (f"{FLUX}/ssa", "IfNotPresent"),
+        (f"{ARGOCD}/compare-options", "IgnoreExtraneous"),
+    ],
+)
+def test_an_annotation_does_not_hide_an_object_that_was_created_by_hand(annotation: str, value: str) -> None:
+    live = _object({annotation: value})
+    people = (Actor("kubectl-create", "Update", None, None),)
+    by_hand = replace(CHANGED, change=Change.UNMANAGED, path="", actors=people)
+    applied = replace(by_hand, actors=(*people, Actor("kustomize-controller", "Apply", None, None)))
+    unknown = replace(by_hand, cause=Cause.UNKNOWN, actors=())
+
+    assert apply_opt_outs((by_hand,), None, live) == (by_hand,)
+    assert all(finding.ignored is not None for finding in apply_opt_outs((applied, unknown), None, live))
 
 
 @pytest.mark.parametrize(
