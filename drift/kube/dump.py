@@ -46,7 +46,11 @@ class Dump:
             self._objects.setdefault(kind, []).append(live)
             if kind not in known and kind not in custom:
                 custom[kind] = _custom_resource(live)
-        self.resources = Resources([*built_in, *custom.values()])
+        # The preferred version of a kind is the first: one in which the dump has its objects.
+        by_preference = sorted(
+            [*built_in, *custom.values()], key=lambda one: (one.api_version, one.kind) not in self._objects
+        )
+        self.resources = Resources(by_preference)
         self.default_namespace = default_namespace
 
     def schema(self, resource: Resource) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from drift.cli import main
 from drift.errors import DumpError, RequestError
 from drift.kube.dump import Dump
 from drift.kube.resources import Resource
+from drift.scanning.read import Autoscalers
 from drift.schema.types import built_in_kinds
 
 BUILT_IN = [Resource.from_data(kind) for kind in built_in_kinds()]
@@ -34,6 +35,30 @@ def test_objects_are_found_by_kind_namespace_and_name(tmp_path: Path) -> None:
     assert dump.get(resource, "n", "a") is not None
     assert dump.get(resource, "m", "a") is None
     assert [live.name for live in dump.list(resource, None)] == ["a"]
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_autoscalers_are_read_in_the_version_of_the_dump(tmp_path: Path, version: str) -> None:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    dump = _dump(tmp_path, {**_autoscaler(version), "spec": {"scaleTargetRef": reference, "maxReplicas": 5}})
+
+    autoscalers = Autoscalers(dump, dump.resources)
+
+    assert [found.name for found in autoscalers.in_namespace("n")] == ["a"]
+    assert autoscalers.notes == []
+
+
+def test_an_unmanaged_object_is_read_in_the_version_of_the_dump(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _dump(tmp_path, _autoscaler("v2"))
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "namespace": "n"}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+
+    assert main(["report", str(tmp_path / "manifest.json"), "--live", str(tmp_path / "dump.json")]) == 1
+    out = capsys.readouterr().out
+    assert "HorizontalPodAutoscaler" in out
+    assert "could not read" not in out
 
 
 def test_an_object_dumped_in_another_version_is_unchecked_not_missing(
