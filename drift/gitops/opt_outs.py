@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Final
 
+from drift.gitops.argocd_tracking import TRACKING_ID, argocd_tracking
+from drift.gitops.flux_values import is_applied_by_flux
 from drift.gitops.managers import is_gitops_applier
 from drift.model import Cause, Change, Finding, IgnoredBy
-from drift.objects import Json, Manifest, Object, ObjectKey, as_object, at, objects_at, texts_at
+from drift.objects import Json, Manifest, Object, ObjectKey, as_object, at, objects_at, text_at, texts_at
 from drift.paths import escape_pointer, render
 
 _FLUX: Final = "kustomize.toolkit.fluxcd.io/"
+_FLUX_HELM_LABEL: Final = "helm.toolkit.fluxcd.io/name"
 _ARGOCD: Final = "argocd.argoproj.io/"
 _SYNC_OPTIONS: Final = f"{_ARGOCD}sync-options"
 _PRUNED: Final = "prune=true"
@@ -161,6 +164,8 @@ class IgnoreDifferences:
         pointers: Patterns for the JSON pointers of findings; they also match everything below.
         managers: Field managers whose changes are ignored.
         origin: The source whose objects it is about; None for the objects of every source.
+        application: The namespace ("" if unknown) and name of the Application, if live objects tell whether they are
+            its own; else None.
     """
 
     rule: str
@@ -169,6 +174,19 @@ class IgnoreDifferences:
     pointers: tuple[re.Pattern[str], ...]
     managers: tuple[str, ...] = ()
     origin: str | None = None
+    application: tuple[str, str] | None = None
+
+    def may_be_about(self, live: Object | None) -> bool:
+        """Returns whether a live object may belong to the Application: it names this one, or none."""
+        if self.application is None:
+            return True
+        tracked_by, colon, _ = text_at(live, "metadata", "annotations", TRACKING_ID).partition(":")
+        if not colon:
+            return not _is_of_flux(as_object(live))
+        # Argo CD leaves out the namespace of an Application that is in its own.
+        namespace, _, name = tracked_by.rpartition("_")
+        own_namespace, own_name = self.application
+        return name == own_name and (not namespace or not own_namespace or namespace == own_namespace)
 
     def covers(self, key: ObjectKey, finding: Finding) -> bool:
         """Returns whether a finding of an object is ignored."""
@@ -181,6 +199,13 @@ class IgnoreDifferences:
 
     def _points_at(self, pointer: str) -> bool:
         return any(pattern.fullmatch(pointer) for pattern in self.pointers)
+
+
+def _is_of_flux(live: Object) -> bool:
+    labels = as_object(at(live, "metadata", "labels"))
+    is_labelled = is_applied_by_flux(live) or _FLUX_HELM_LABEL in labels
+    # An object that Argo CD took over from Flux may keep the labels.
+    return is_labelled and argocd_tracking(live) is None
 
 
 def _leaves(finding: Finding) -> Iterator[str]:
@@ -232,7 +257,11 @@ def application_ignores(
     notes: list[str] = []
     name = str(at(application, "metadata", "name"))
     entries = objects_at(application, "spec", "ignoreDifferences")
-    return [_entry(name, entry, place, origin, notes) for entry in entries], notes
+    found = [_entry(name, entry, place, origin, notes) for entry in entries]
+    if origin is None:
+        own = text_at(application, "metadata", "namespace"), name
+        found = [replace(entry, application=own) for entry in found]
+    return found, notes
 
 
 def flux_ignores(name: str, entries: Json) -> tuple[list[IgnoreDifferences], list[str]]:
@@ -271,7 +300,11 @@ def flux_ignores(name: str, entries: Json) -> tuple[list[IgnoreDifferences], lis
 
 
 def apply_ignore_differences(
-    key: ObjectKey, findings: Sequence[Finding], entries: Sequence[IgnoreDifferences], origins: Collection[str] = ()
+    key: ObjectKey,
+    findings: Sequence[Finding],
+    entries: Sequence[IgnoreDifferences],
+    origins: Collection[str] = (),
+    live: Object | None = None,
 ) -> tuple[Finding, ...]:
     """Returns the findings of an object; those that Argo CD or Flux ignores are ignored here, too.
 
@@ -280,8 +313,11 @@ def apply_ignore_differences(
         findings: Its findings.
         entries: What they ignore.
         origins: The sources of the object.
+        live: The live object.
     """
-    applicable = [entry for entry in entries if entry.origin is None or entry.origin in origins]
+    applicable = [
+        entry for entry in entries if (entry.origin is None or entry.origin in origins) and entry.may_be_about(live)
+    ]
 
     def ignored_by(finding: Finding) -> IgnoredBy | None:
         return next((IgnoredBy(entry.rule, entry.reason) for entry in applicable if entry.covers(key, finding)), None)

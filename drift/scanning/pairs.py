@@ -231,7 +231,7 @@ class PairComparer:
         if concerns_replicas(findings):
             findings = judge_replicas(key, findings, self.autoscalers.in_namespace(key.namespace))
         findings = apply_ignore_differences(
-            key, apply_opt_outs(findings, pair.desired, live), self.ignore_differences, pair.manifest.origins
+            key, apply_opt_outs(findings, pair.desired, live), self.ignore_differences, pair.manifest.origins, live
         )
         if self.options.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))

@@ -183,11 +183,11 @@ FINDING = Finding(
 )
 
 
-def _applications(*entries: Any) -> tuple[Manifest, ...]:
+def _applications(*entries: Any, namespace: str | None = None) -> tuple[Manifest, ...]:
     body = {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
-        "metadata": {"name": "shop"},
+        "metadata": {"name": "shop", "namespace": namespace},
         "spec": {"ignoreDifferences": list(entries)},
     }
     return load_texts([("app.json", json.dumps(body).encode())]).manifests
@@ -231,6 +231,43 @@ def _is_ignored(entry: dict[str, Any], finding: Finding = FINDING, key: ObjectKe
 )
 def test_which_findings_an_entry_covers(entry: dict[str, Any], ignored: bool) -> None:
     assert _is_ignored(entry) is ignored
+
+
+def _live(manager: str, **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {**metadata, "managedFields": [{"manager": manager, "operation": "Apply"}]}}
+
+
+def _tracked(application: str) -> dict[str, Any]:
+    tracking_id = f"{application}:apps/Deployment:shop/web"
+    return _live("argocd-controller", annotations={f"{ARGOCD}/tracking-id": tracking_id})
+
+
+@pytest.mark.parametrize(
+    ("live", "namespace", "ignored"),
+    [
+        (_tracked("shop"), "argocd", True),
+        (_tracked("shop"), None, True),
+        (_tracked("team_shop"), "team", True),
+        (_tracked("team_shop"), None, True),
+        (_tracked("bank"), "argocd", False),
+        (_tracked("shop2"), None, False),
+        (_tracked("bank_shop"), "team", False),
+        (_live("kustomize-controller", labels={f"{FLUX}/name": "web", f"{FLUX}/namespace": "flux"}), None, False),
+        (_live("helm-controller", labels={"helm.toolkit.fluxcd.io/name": "web"}), None, False),
+        (_live("argocd-controller", labels={f"{FLUX}/name": "web"}), None, True),
+        (_live("argocd-controller", labels={"app.kubernetes.io/instance": "web"}), None, True),
+        (_live("kubectl"), None, True),
+    ],
+)
+def test_an_application_in_git_ignores_nothing_of_another_ones_objects(
+    live: dict[str, Any], namespace: str | None, ignored: bool
+) -> None:
+    applications = _applications({"group": "*", "kind": "*", "jsonPointers": ["/spec"]}, namespace=namespace)
+    entries, _ = read_ignore_differences(applications)
+
+    (found,) = apply_ignore_differences(KEY, (FINDING,), entries, (), live)
+
+    assert (found.ignored is not None) is ignored
 
 
 def test_the_application_is_named() -> None:
