@@ -195,7 +195,9 @@ class IgnoreDifferences:
             return False
         if finding.pointer and all(map(self._points_at, _leaves(finding))):
             return True
-        return bool(finding.actors) and all(actor.manager in self.managers for actor in finding.actors)
+        # A removed field has no owner. Its actors are those that may have removed it.
+        has_owners = finding.change is not Change.REMOVED and bool(finding.actors)
+        return has_owners and all(actor.manager in self.managers for actor in finding.actors)
 
     def _points_at(self, pointer: str) -> bool:
         return any(pattern.fullmatch(pointer) for pattern in self.pointers)

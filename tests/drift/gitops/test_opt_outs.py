@@ -293,6 +293,14 @@ def test_a_finding_without_actors_matches_no_manager() -> None:
     assert not _is_ignored(entry, replace(FINDING, actors=()))
 
 
+def test_a_removed_field_matches_no_manager() -> None:
+    entry = {"group": "apps", "kind": "Deployment", "managedFieldsManagers": ["rollouts-controller"]}
+    removed = replace(FINDING, change=Change.REMOVED)
+
+    assert not _is_ignored(entry, removed)
+    assert _is_ignored({**entry, "jsonPointers": [FINDING.pointer]}, removed)
+
+
 def test_a_whole_object_is_never_covered_by_a_pointer() -> None:
     entry = {"group": "apps", "kind": "Deployment", "jsonPointers": [""]}
 
