@@ -91,7 +91,7 @@ def normalize_object(body: Object, schema: Type, facts: Facts, *, keep_zeros: bo
         facts: Defaults and omitempty fields that the schema does not declare.
         keep_zeros: Whether to keep zero values of omitempty fields, which the server drops.
     """
-    normalizer = _Normalizer(facts, keep_zeros=keep_zeros)
+    normalizer = _Normalizer(facts, keep_zeros=keep_zeros, has_schema=bool(schema.field_names))
     metadata = body.get("metadata")
     rest = {name: value for name, value in body.items() if name not in OBJECT_FIELDS}
     tree = normalizer.struct(rest, schema)
@@ -115,8 +115,9 @@ class _Part(Enum):
 
 
 class _Normalizer:
-    def __init__(self, facts: Facts, *, keep_zeros: bool) -> None:
+    def __init__(self, facts: Facts, *, keep_zeros: bool, has_schema: bool) -> None:
         self._facts = facts
+        self._has_schema = has_schema
         self._keep_zeros = keep_zeros
 
     def value(self, value: Json, schema: Type, part: _Part = _Part.NONE) -> Json:
@@ -165,6 +166,9 @@ class _Normalizer:
         """Whether a normalized value means the same as no value."""
         if isinstance(value, dict | list):
             if value or child.replaces_absence:
+                return False
+            if isinstance(value, list) and self._has_schema and child.shape is Shape.UNKNOWN and parent.declares(name):
+                # The server stores it as it is. In the values of a HelmRelease, it replaces the list of the chart.
                 return False
             return (
                 isinstance(value, ListMap | list) or child.shape is Shape.MAP or self._facts.is_omitempty(parent, name)

@@ -129,6 +129,47 @@ def test_an_item_removed_from_an_untyped_list_is_reported(schema: Type) -> None:
     assert [found.difference.path for found in compared.differences] == [("spec", "items")]
 
 
+# -- an empty list in an untyped value means something
+
+
+@pytest.mark.parametrize(
+    ("in_git", "live", "change"),
+    [([], [], None), (None, [], "added"), ([], None, "removed"), (["x"], [], "changed"), ([], ["x"], "changed")],
+)
+def test_an_empty_list_in_an_untyped_value_is_a_value(
+    in_git: list[str] | None, live: list[str] | None, change: str | None
+) -> None:
+    assert _OPEN is not None
+
+    found = _compare_lists(in_git, live, _OPEN)
+
+    assert found == ([] if change is None else [("tolerations", change, "manual", ["kubectl-edit"])])
+
+
+@pytest.mark.parametrize(("in_git", "live"), [(None, []), ([], None)])
+def test_an_empty_list_equals_none_without_a_schema(in_git: list[str] | None, live: list[str] | None) -> None:
+    assert _compare_lists(in_git, live, UNKNOWN) == []
+
+
+def test_an_empty_list_that_no_manager_owns_is_a_default() -> None:
+    applied = entry("kustomize-controller", "Apply", {"spec": {"size": ""}})
+    live = _resource({"spec": {"size": 1, "tolerations": []}}, applied)
+
+    assert causes(compare(_resource({"spec": {"size": 1}}), live, schema=_OPEN)) == []
+
+
+def _compare_lists(in_git: list[str] | None, live: list[str] | None, schema: Type) -> list[tuple[Any, ...]]:
+    applied = entry("kustomize-controller", "Apply", {"spec": {"size": ""}})
+    owned = entry("kubectl-edit", "Update", {"spec": {} if live is None else {"tolerations": ""}})
+    edited = {**owned, "time": "2026-01-02T00:00:00Z"}
+
+    def resource(tolerations: list[str] | None, *entries: Fields) -> Fields:
+        spec: Fields = {"size": 1} if tolerations is None else {"size": 1, "tolerations": tolerations}
+        return _resource({"spec": spec}, *entries)
+
+    return causes(compare(resource(in_git), resource(live, applied, edited), schema=schema))
+
+
 # -- metadata has the same fields in every kind
 
 
