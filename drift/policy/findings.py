@@ -11,7 +11,7 @@ from drift.compare.objects import ObjectComparison
 from drift.compare.projection import Projection
 from drift.compare.show import contains_redacted, pointer, to_json
 from drift.model import SEVERITY_RANK, Cause, Change, Finding, Severity
-from drift.objects import Json, Object, ObjectKey, at
+from drift.objects import Json, Object, ObjectKey, at, objects_at, text_at
 from drift.paths import Path, render
 from drift.policy.digest import Digest
 from drift.policy.security import security_of
@@ -218,12 +218,14 @@ class Autoscaler:
         target: The object that it scales.
         minimum: ``minReplicas``.
         maximum: ``maxReplicas``.
+        idles_at_zero: Whether KEDA owns it, which scales an idle target to 0, below the minimum.
     """
 
     name: str
     target: ObjectKey
     minimum: int
     maximum: int
+    idles_at_zero: bool = False
 
 
 def read_autoscaler(body: Object) -> Autoscaler | None:
@@ -237,7 +239,17 @@ def read_autoscaler(body: Object) -> Autoscaler | None:
     minimum = spec.get("minReplicas")
     group = str(reference.get("apiVersion", "")).rpartition("/")[0]
     target = ObjectKey(group, str(reference.get("kind")), metadata.get("namespace"), str(reference.get("name")))
-    return Autoscaler(str(metadata.get("name")), target, minimum if isinstance(minimum, int) else 1, maximum)
+    return Autoscaler(
+        str(metadata.get("name")),
+        target,
+        minimum if isinstance(minimum, int) else 1,
+        maximum,
+        idles_at_zero=any(map(_is_scaled_object, objects_at(metadata, "ownerReferences"))),
+    )
+
+
+def _is_scaled_object(owner: Object) -> bool:
+    return owner.get("kind") == "ScaledObject" and text_at(owner, "apiVersion").partition("/")[0] == "keda.sh"
 
 
 def concerns_replicas(findings: Iterable[Finding]) -> bool:
@@ -269,6 +281,9 @@ def _judge(key: ObjectKey, finding: Finding, autoscaler: Autoscaler | None) -> F
     if _is_in_range(finding.live, autoscaler):
         finding = _with_cause(key, finding, Cause.CONTROLLER)
         return replace(finding, note=f"HorizontalPodAutoscaler {autoscaler.name} keeps it within {bounds}")
+    if _is_idle(finding, autoscaler):
+        finding = _with_cause(key, finding, Cause.CONTROLLER)
+        return replace(finding, note=f"KEDA, which owns HorizontalPodAutoscaler {autoscaler.name}, scales it to 0")
     if finding.cause is Cause.CONTROLLER:
         finding = _with_cause(key, finding, Cause.UNKNOWN)
     return replace(finding, note=f"outside {bounds}, the range of HorizontalPodAutoscaler {autoscaler.name}")
@@ -276,6 +291,12 @@ def _judge(key: ObjectKey, finding: Finding, autoscaler: Autoscaler | None) -> F
 
 def _is_in_range(replicas: Json, autoscaler: Autoscaler) -> bool:
     return isinstance(replicas, int) and autoscaler.minimum <= replicas <= autoscaler.maximum
+
+
+def _is_idle(finding: Finding, autoscaler: Autoscaler) -> bool:
+    """Whether KEDA has scaled an idle object to 0, and not a user whom ``managedFields`` name."""
+    is_zero = finding.live == 0 and not isinstance(finding.live, bool)
+    return autoscaler.idles_at_zero and is_zero and finding.cause in {Cause.CONTROLLER, Cause.UNKNOWN}
 
 
 def _with_cause(key: ObjectKey, finding: Finding, cause: Cause) -> Finding:

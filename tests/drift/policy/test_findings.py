@@ -1,6 +1,7 @@
 """Fingerprints of findings, hidden values of Secrets, and replicas that an autoscaler sets."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,6 +119,36 @@ def test_outside_the_range_it_is_drift(live: int, cause: Cause, expected: Cause)
     assert judged.cause is expected
     assert judged.is_drift
     assert judged.note is not None
+
+
+@pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.CONTROLLER])
+def test_keda_scales_an_idle_object_to_zero(cause: Cause) -> None:
+    keda = replace(HPA, idles_at_zero=True)
+
+    (idle,) = judge_replicas(KEY, (_replicas(0, cause),), [keda])
+    (by_hand,) = judge_replicas(KEY, (_replicas(0, Cause.MANUAL),), [keda])
+    (too_few,) = judge_replicas(KEY, (_replicas(1, cause),), [keda])
+
+    assert (idle.cause, idle.is_drift) == (Cause.CONTROLLER, False)
+    assert (by_hand.cause, by_hand.is_drift) == (Cause.MANUAL, True)
+    assert too_few.is_drift
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        ({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}, True),
+        ({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob"}, False),
+        ({"apiVersion": "example.com/v1", "kind": "ScaledObject"}, False),
+        ("nonsense", False),
+    ],
+)
+def test_an_autoscaler_of_keda_is_known_by_its_owner(owner: Any, expected: bool) -> None:
+    metadata = {"name": "web", "namespace": "shop", "ownerReferences": [owner]}
+    found = read_autoscaler({"metadata": metadata, "spec": {"scaleTargetRef": {}, "maxReplicas": 5}})
+
+    assert found is not None
+    assert found.idles_at_zero is expected
 
 
 def test_without_an_autoscaler_it_is_drift() -> None:
