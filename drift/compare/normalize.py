@@ -14,7 +14,7 @@ from drift.paths import ItemKey, set_member
 from drift.redaction import Redacted
 from drift.schema.facts import ALLOCATED, Facts
 from drift.schema.types import ABSENT, Scalar, Shape, Type
-from drift.schema.values import Canonical, canonical
+from drift.schema.values import Canonical, canonical, canonical_amount
 
 #: The fields of ``metadata`` that the API server maintains; they are never compared.
 SERVER_METADATA: Final = frozenset(
@@ -46,6 +46,8 @@ _UNORDERED: Final = frozenset(
 #: Types of items for which only the last item with the same key takes effect.
 _LAST_WINS: Final = frozenset({"io.k8s.api.core.v1.EnvVar"})
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+#: The types whose maps of quantities are of the Go type ``ResourceList``.
+_HAS_RESOURCE_LISTS: Final = re.compile(r"io\.k8s\.api\.(?:core\.v1\..+|node\..+\.Overhead)")
 
 #: The names of resources: Kubernetes' own, and extended ones such as ``nvidia.com/gpu``.
 _RESOURCE: Final = re.compile(r"cpu|memory|storage|ephemeral-storage|hugepages-.+|.+/.+")
@@ -104,9 +106,14 @@ def normalize_object(body: Object, schema: Type, facts: Facts, *, keep_zeros: bo
 
 
 class _Part(Enum):
-    """The position of a value in the ``resources`` of a custom resource. Few CRDs declare that these are quantities."""
+    """The position of a value among the amounts of resources."""
 
     NONE = auto()
+    #: A ``ResourceList`` of a built-in type.
+    RESOURCE_LIST = auto()
+    #: The amount of one resource in it.
+    ROUNDED_AMOUNT = auto()
+    #: The ``resources`` of a custom resource. Few CRDs declare that these are quantities.
     RESOURCES = auto()
     #: ``resources.requests`` or ``resources.limits``.
     AMOUNTS = auto()
@@ -127,6 +134,8 @@ class _Normalizer:
             return self._list(value, schema)
         if isinstance(value, Redacted | Incomparable):
             return value
+        if part is _Part.ROUNDED_AMOUNT:
+            return canonical_amount(value)
         return canonical(value, Scalar.QUANTITY if part is _Part.AMOUNT else schema.scalar)
 
     def struct(self, value: Object, schema: Type, part: _Part = _Part.NONE, *, is_metadata: bool = False) -> Object:
@@ -152,7 +161,7 @@ class _Normalizer:
                 # The fast path: most fields are plain scalars.
                 tree[name] = field_value
                 continue
-            normalized = self.value(field_value, child, _resources_part(name, child, part))
+            normalized = self.value(field_value, child, _resources_part(name, child, schema, part))
             if not self._equals_absence(normalized, schema, name, child):
                 tree[name] = normalized
         annotations = tree.get("annotations")
@@ -239,20 +248,27 @@ def _is_embedded_object(schema: Type) -> bool:
     return OBJECT_FIELDS.issubset(schema.field_names)
 
 
-def _resources_part(name: str, schema: Type, parent: _Part) -> _Part:
-    """Returns the position of a field, given that of the object that has it.
+def _resources_part(name: str, schema: Type, parent_schema: Type, parent: _Part) -> _Part:
+    """Returns the position of a field, given the type and the position of the object that has it.
 
     An amount that a CRD declares as a string or a number is stored as it was written, and so is a value that does not
     have the name of a resource.
     """
     if not schema.is_custom:
-        return _Part.NONE
+        if parent is _Part.RESOURCE_LIST:
+            return _Part.ROUNDED_AMOUNT
+        return _Part.RESOURCE_LIST if _is_resource_list(schema, parent_schema) else _Part.NONE
     if parent is _Part.AMOUNTS:
         is_declared = schema.shape is Shape.SCALAR and schema.scalar is Scalar.PLAIN
         return _Part.AMOUNT if _RESOURCE.fullmatch(name) and not is_declared else _Part.NONE
     if parent is _Part.RESOURCES and name in {"requests", "limits"}:
         return _Part.AMOUNTS
     return _Part.RESOURCES if name == "resources" else _Part.NONE
+
+
+def _is_resource_list(schema: Type, parent: Type) -> bool:
+    is_map_of_quantities = schema.shape is Shape.MAP and schema.field("").scalar is Scalar.QUANTITY
+    return is_map_of_quantities and _HAS_RESOURCE_LISTS.fullmatch(parent.name) is not None
 
 
 def value_at(tree: Json, path: Iterable[str | ItemKey]) -> Json:

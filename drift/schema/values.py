@@ -1,7 +1,8 @@
 """Canonical forms of quantities, durations, times and int-or-string values, so that equal values compare equal."""
 
 import re
-from decimal import Context, Decimal, DecimalException
+from contextlib import suppress
+from decimal import ROUND_UP, Context, Decimal, DecimalException
 from typing import Final, Self
 
 from drift.objects import Json
@@ -45,6 +46,7 @@ _TIME_FRACTION: Final = re.compile(r"\.0+(?=Z$|[+-]\d\d:\d\d$)")
 _MAX_LENGTH: Final = 64
 #: Enough digits for a string of that length times any unit. The default precision of 28 would round.
 _EXACT: Final = Context(prec=256)
+_THOUSANDTH: Final = Decimal("0.001")
 
 
 class Canonical(str):
@@ -80,6 +82,19 @@ def canonical(value: Json, scalar: Scalar) -> Json:
     if scalar is Scalar.TIME and isinstance(value, str):
         return Canonical(_TIME_FRACTION.sub("", value), value)
     return value
+
+
+def canonical_amount(value: Json) -> Json:
+    """Returns an amount in a ``ResourceList`` of a built-in type in canonical form.
+
+    The API server rounds it up, away from zero, to a thousandth (``SetDefaults_ResourceList``).
+    """
+    number = parse_quantity(value)
+    if number is not None:
+        # A number with too many digits for the context is far too large to have a fraction.
+        with suppress(DecimalException):
+            number = number.quantize(_THOUSANDTH, ROUND_UP, _EXACT)
+    return _canonical_number(number, value)
 
 
 def parse_quantity(value: Json) -> Decimal | None:

@@ -1,5 +1,6 @@
 """What the API server fills in is no difference, also if Git or a user has changed what it was derived from."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -319,3 +320,45 @@ def test_a_tracking_label_that_a_user_put_on_an_object_of_a_user_is_manual(manag
     found = causes(compare(_body("v1", "ConfigMap", {"data": {"k": "v"}}), live))
 
     assert found == ([("labels", "added", "manual", [manager])] if expected else [])
+
+
+# -- amounts that the server rounds up
+
+
+def _resources(amount: Any) -> Fields:
+    return {"containers": [{"name": "c", "image": "web:1", "resources": {"limits": {"cpu": amount}}}]}
+
+
+def _metrics(amount: Any) -> list[Fields]:
+    target = {"type": "AverageValue", "averageValue": amount}
+    return [{"type": "Pods", "pods": {"metric": {"name": "m"}, "target": target}}]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "fields"),
+    [
+        ("v1", "Pod", lambda amount: {"spec": _resources(amount)}),
+        ("v1", "Pod", lambda amount: {"spec": {"overhead": {"cpu": amount}}}),
+        ("v1", "ResourceQuota", lambda amount: {"spec": {"hard": {"requests.cpu": amount}}}),
+        ("v1", "LimitRange", lambda amount: {"spec": {"limits": [{"type": "Container", "max": {"cpu": amount}}]}}),
+        ("node.k8s.io/v1", "RuntimeClass", lambda amount: {"handler": "h", "overhead": {"podFixed": {"cpu": amount}}}),
+    ],
+)
+def test_an_amount_that_the_server_rounds_up_is_silent(
+    api_version: str, kind: str, fields: Callable[[Any], Fields]
+) -> None:
+    def found(in_git: Any, live: str) -> int:
+        owned = {**_owned("kustomize-controller", "Apply", {}), "apiVersion": api_version}
+        live_body = _body(api_version, kind, fields(live), owned)
+        return len(compare(_body(api_version, kind, fields(in_git)), live_body).differences)
+
+    assert [found(amount, "88m") for amount in (0.0875, "87.5m", "87500u", "88m")] == [0, 0, 0, 0]
+    assert [found("87.5m", live) for live in ("87m", "89m")] == [1, 1]
+
+
+def test_another_quantity_is_exact() -> None:
+    api_version, kind = "autoscaling/v2", "HorizontalPodAutoscaler"
+    desired = _body(api_version, kind, {"spec": {"maxReplicas": 2, "metrics": _metrics("87.5m")}})
+    live = _body(api_version, kind, {"spec": {"maxReplicas": 2, "metrics": _metrics("88m")}})
+
+    assert [found.difference.path for found in compare(desired, live).differences] == [("spec", "metrics")]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.schema.types import Scalar
-from drift.schema.values import Canonical, canonical, parse_duration, parse_quantity
+from drift.schema.values import Canonical, canonical, canonical_amount, parse_duration, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,25 @@ def test_forms_of_one_quantity_are_equal(forms: tuple[Any, ...]) -> None:
 )
 def test_quantities_are_exact(one: str, other: str) -> None:
     assert canonical(one, Scalar.QUANTITY) != canonical(other, Scalar.QUANTITY)
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        (0.0875, "88m"),
+        ("87.5m", "88m"),
+        ("-87.5m", "-88m"),
+        ("1n", "1m"),
+        ("1.0001", "1001m"),
+        ("0.25", "250m"),
+        ("0.5Gi", "512Mi"),
+        ("0", 0),
+        ("3E", "3000P"),
+        ("1e400", "10e399"),
+    ],
+)
+def test_the_server_rounds_an_amount_up_to_a_thousandth(written: Any, stored: Any) -> None:
+    assert canonical_amount(written) == canonical(stored, Scalar.QUANTITY)
 
 
 @pytest.mark.parametrize("text", ["", "1 Gi", "Gi", "1ki", "1KI", "1e", "--1", "1_000", "1" * 65, True, None, "0x10"])
