@@ -52,10 +52,15 @@ _JQ_STEP: Final = re.compile(
 )
 
 
-def expected_absence(manifest: Object) -> str | None:
-    """Returns why an object may be missing from the cluster, as a sentence, or None if it must be there."""
+def expected_absence(manifest: Object, *, runs_hooks: bool = True) -> str | None:
+    """Returns why an object may be missing from the cluster, as a sentence, or None if it must be there.
+
+    Args:
+        manifest: The manifest.
+        runs_hooks: Whether its applier may run hooks. Flux's kustomize-controller applies them like other objects.
+    """
     hook = hook_of(manifest)
-    if hook is not None:
+    if hook is not None and runs_hooks:
         return f"a hook ({hook}), which may be deleted after it ran"
     seconds = at(manifest, "spec", "ttlSecondsAfterFinished") if manifest.get("kind") == "Job" else None
     if seconds is None:

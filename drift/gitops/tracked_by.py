@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.gitops.argocd_tracking import TRACKING_ID, USUAL_LABELS, TrackingLabels, argocd_tracking
-from drift.gitops.managers import is_gitops_applier, state_entries
+from drift.gitops.managers import is_gitops_applier, is_kubectl_apply, state_entries
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import NAMELESS, manager_names, read_entries
 from drift.model import Actor
 from drift.objects import Object, ObjectKey, as_object, at, text_at
 
 _FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
+#: Appliers that treat the hooks of Helm and Argo CD like any other object.
+_WITHOUT_HOOKS: Final = frozenset({"kustomize-controller", "flux"})
 #: Argo CD adds the namespace to the name of an Application outside this namespace.
 _ARGOCD_NAMESPACE: Final = "argocd"
 
@@ -70,8 +72,14 @@ class Trackers:
         self._tracking = tracking
         #: Tracked objects by namespace, sources and label or annotation, then by the value of the label or annotation.
         self._objects: dict[tuple[str, tuple[str, ...], str], dict[str, list[ObjectKey]]] = {}
+        #: By sources: whether one of the appliers of their objects may run hooks.
+        self._runs_hooks: dict[tuple[str, ...], bool] = {}
         self.known: set[Tracker] = set()
         self.gitops_objects: set[GitOpsObject] = set()
+
+    def runs_hooks(self, origins: tuple[str, ...]) -> bool:
+        """Returns whether an applier of the objects of these sources may run hooks; True if no applier is known."""
+        return self._runs_hooks.get(origins, True)
 
     def add(self, key: ObjectKey, live: Object, reserved: ReservedMetadata, origins: tuple[str, ...]) -> None:
         """Adds the trackers of a live object that has a manifest.
@@ -82,14 +90,17 @@ class Trackers:
             reserved: The labels and annotations that appliers put on this object.
             origins: The names of the sources of its manifest. What one source describes has one tracker.
         """
-        for name, tracker in self.add_from_other_shard(live):
+        for name, tracker in self.add_from_other_shard(live, origins):
             field, _, label = name.partition(" ")
             # A label that Git sets too is no tracking label.
             if reserved.is_tracking(f"{field}s", label, tracker):
                 self._objects.setdefault((key.namespace or "", origins, name), {}).setdefault(tracker, []).append(key)
 
-    def add_from_other_shard(self, live: Object) -> frozenset[Tracker]:
+    def add_from_other_shard(self, live: Object, origins: tuple[str, ...]) -> frozenset[Tracker]:
         """Adds and returns the trackers of a live object that another shard reports on."""
+        runs_hooks = _runs_hooks(live)
+        if runs_hooks is not None:
+            self._runs_hooks[origins] = runs_hooks or self._runs_hooks.get(origins, False)
         trackers = trackers_of(live, self._tracking.keys)
         self.known |= trackers
         gitops_object = gitops_object_of(live)
@@ -136,6 +147,18 @@ def trackers_of(body: Object, tracking_labels: Sequence[str] = USUAL_LABELS) -> 
         and ((name.endswith(_NAME_ENDINGS) and name in names) or (field, name) == ("labels", argocd_label))
     )
     return trackers if trackers and may_be_applied(metadata) else frozenset()
+
+
+def _runs_hooks(live: Object) -> bool | None:
+    """Whether one of the appliers of a live object may run hooks, or None if it has no applier."""
+    managed_fields = at(live, "metadata", "managedFields")
+    names = manager_names(managed_fields)
+    state = state_entries(names, managed_fields)
+    actors = [Actor(*name, None) for index, name in enumerate(names) if index not in state]
+    appliers = {actor.manager for actor in actors if actor.subresource is None and is_gitops_applier(actor)}
+    if appliers:
+        return not appliers <= _WITHOUT_HOOKS
+    return False if any(map(is_kubectl_apply, actors)) else None
 
 
 def may_be_applied(metadata: Object) -> bool:

@@ -44,7 +44,7 @@ class Inference:
 
     def learn_from_other_shard(self, manifest: Manifest, live: LiveObject) -> None:
         """Learns from a pair that another shard reports on."""
-        self.trackers.add_from_other_shard(live.body)
+        self.trackers.add_from_other_shard(live.body, manifest.origins)
         self._vote(manifest, live)
 
     def needs_other_shards(self, postponed: Sequence[Pair]) -> bool:

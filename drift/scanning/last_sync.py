@@ -6,7 +6,7 @@ from typing import Final
 
 from drift.compare.show import incomparables_in
 from drift.errors import ConnectError, ScanError
-from drift.gitops.opt_outs import apply_opt_outs, expected_absence
+from drift.gitops.opt_outs import apply_opt_outs, expected_absence, hook_of
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
 from drift.gitops.tracked_by import GitOpsObject, Trackers, gitops_object_of
 from drift.kube.live import LiveSource
@@ -114,6 +114,13 @@ class LastSync:
         self._others.read_once()
         return self._recorded.was_synced(key, self._trackers.gitops_objects)
 
+    def runs_hooks(self, manifest: Manifest) -> bool:
+        """Returns whether the applier of a manifest may run hooks. That of a chart is Helm, or does what Helm does."""
+        if manifest.is_template or hook_of(manifest.body) is None:
+            return True
+        self._others.read_once()
+        return self._trackers.runs_hooks(manifest.origins)
+
     def why_kept(self, live: Object) -> str | None:
         """Returns the setting that keeps an object that Git has dropped from being pruned, or None if it is pruned."""
         owner = gitops_object_of(live)
@@ -165,7 +172,7 @@ def report_missing(absent: AbsentObject, last_sync: LastSync, cluster: str, fiel
         field_place: As in `Options`.
     """
     manifest, key = absent.manifest, absent.key
-    expected = expected_absence(manifest.body)
+    expected = expected_absence(manifest.body, runs_hooks=last_sync.runs_hooks(manifest))
     if expected is not None:
         return ObjectReport.of(manifest, key, Status.IN_SYNC, expected)
     cause = _CAUSES[last_sync.was_synced(key, manifest)]

@@ -1,8 +1,14 @@
-"""Missing objects: a namespace that does not exist is named, and so are values that Flux replaces."""
+"""Missing objects: a missing namespace and values that Flux replaces are named, and hooks may be missing."""
 
-from drift.model import NotCompared
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drift.model import NotCompared, Status, Unmanaged
+from drift.scanning import Options, scan_manifests
 from drift.scanning.last_sync import missing_namespaces
-from tests.drift.scanning.memory import Memory, body, scan
+from tests.drift.scanning.memory import INFO, Memory, body, manifests, scan
 
 
 def notes(source: Memory, *bodies: dict[str, object]) -> list[str]:
@@ -37,3 +43,51 @@ def test_a_missing_object_names_the_fields_that_flux_replaces() -> None:
 
     assert [item.not_compared for item in report.objects] == [(NotCompared("data", "encrypted with SOPS"),), ()]
     assert not [note for note in report.notes if "encrypted" in note]
+
+
+def _managed(name: str, *managers: tuple[str, str]) -> dict[str, Any]:
+    entries = [
+        {"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": {"f:data": {}}}
+        for manager, operation in managers
+    ]
+    live = body(name, data={"a": "1"})
+    return {**live, "metadata": {**live["metadata"], "managedFields": entries}}
+
+
+@pytest.mark.parametrize(
+    ("live", "expected"),
+    [
+        ([], "in-sync"),
+        ([_managed("a")], "in-sync"),
+        ([_managed("a", ("argocd-controller", "Apply"))], "in-sync"),
+        ([_managed("a", ("helm", "Update"))], "in-sync"),
+        ([_managed("a", ("kubectl-edit", "Update"))], "in-sync"),
+        ([_managed("a", ("kustomize-controller", "Apply"))], "missing"),
+        ([_managed("a", ("kustomize-controller", "Apply"), ("kubectl-edit", "Update"))], "missing"),
+        ([_managed("a", ("kubectl", "Apply"))], "missing"),
+        ([_managed("a", ("kubectl-client-side-apply", "Update"))], "missing"),
+        ([_managed("a", ("kubectl", "Apply"), ("argocd-controller", "Apply"))], "in-sync"),
+        ([_managed("a", ("kustomize-controller", "Apply")), _managed("b", ("helm", "Update"))], "in-sync"),
+    ],
+)
+@pytest.mark.parametrize("annotation", ["helm.sh/hook", "argocd.argoproj.io/hook"])
+def test_a_hook_may_be_missing_unless_its_applier_runs_none(
+    annotation: str, live: list[dict[str, Any]], expected: str
+) -> None:
+    hook = body("job")
+    hook["metadata"]["annotations"] = {annotation: "PreSync"}
+
+    report = scan(Memory(*live), *(body(name, data={"a": "1"}) for name in ("a", "b")), hook)
+
+    assert [item.status.value for item in report.objects if item.name == "job"] == [expected]
+
+
+def test_a_hook_of_a_chart_may_be_missing_whatever_applies_the_chart() -> None:
+    hook = body("job")
+    hook["metadata"]["annotations"] = {"helm.sh/hook": "test"}
+    source = Memory(_managed("a", ("kubectl", "Apply")))
+    found = (replace(one, is_template=True) for one in manifests(body("a", data={"a": "1"}), hook))
+
+    report = scan_manifests(tuple(found), source, info=INFO, options=Options(unmanaged=Unmanaged.OFF))
+
+    assert [item.status for item in report.objects] == [Status.IN_SYNC] * 2
