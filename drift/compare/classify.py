@@ -16,7 +16,7 @@ from drift.model import NOT_KEPT, Actor, Cause, Change, Decision
 from drift.objects import Json
 from drift.paths import ItemKey, Path, render
 from drift.schema.facts import SCALED
-from drift.schema.types import ABSENT, Shape, Type
+from drift.schema.types import ABSENT, UNKNOWN, Shape, Type
 from drift.words import closest, suggestion
 
 
@@ -170,7 +170,7 @@ class _Classifier:
 
     def _changed(self, difference: Difference) -> ClassifiedDifference:
         owners = self._owners(difference.live_path)
-        if not owners and not self._parent(difference.path).is_custom:
+        if not owners and _type_at(self._schema, difference.path) is not UNKNOWN:
             owners = list(self._ownership.written_in_other_version())
         roles = {self._ownership.roles.of_entry[index] for index in owners}
         # The last sync is better evidence than the owners: the side that differs from it has changed.

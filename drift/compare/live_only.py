@@ -11,7 +11,7 @@ from drift.model import Cause
 from drift.objects import Json, Object
 from drift.paths import ItemKey, Path
 from drift.schema.facts import SCALED
-from drift.schema.types import ABSENT, Absent, Shape, Type
+from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class LiveOnlyFields:
             if others and path == ("metadata", "annotations"):
                 # The server writes fields that only another version has to annotations, beside those of controllers.
                 return self._filter_parts(part)
-            if others and not schema.is_custom:
+            if others and schema is not UNKNOWN:
                 self.attributions[path] = Attribution(Cause.MANUAL, others)
                 return value
             return self._skip(path, "no field manager owns it: a default or an allocated value")

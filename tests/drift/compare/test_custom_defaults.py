@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drift.schema.types import SchemaDocument, Type
+from drift.schema.types import UNKNOWN, SchemaDocument, Type
 from tests.drift.compare.managed_fields import Fields, causes, compare, entry
 
 _NUMBER: Fields = {"type": "integer"}
@@ -172,3 +172,37 @@ def test_a_default_that_nested_defaults_complete_is_silent(schema: Fields, fille
 
         assert causes(compare(desired, _thing({"size": 1, "template": filled}, applied), schema=kind)) == []
         assert [managers for _, _, cause, managers in found if cause == "manual"] == [["kubectl-edit"]]
+
+
+# -- another API version names a field differently
+
+
+def _edited_in_other_version(spec: Fields, schema: Type) -> list[tuple[str, str, str, list[str]]]:
+    """Compares a spec with a live one, which a user edited through a version that has ``colour`` for ``color``."""
+    live = _thing({"size": 1, **spec}, _owned("kustomize-controller", "Apply", {"size": 1}))
+    edited = {**_owned("kubectl-edit", "Update", {"colour": ""}), "apiVersion": "example.com/v1alpha1"}
+    live["metadata"]["managedFields"].append(edited)
+    return causes(compare(_thing({"size": 1}), live, schema=schema))
+
+
+def test_an_edit_through_another_version_that_names_the_field_differently_is_manual() -> None:
+    kind = _type({"color": {"type": "string"}, "mode": {"type": "string", "default": "auto"}})
+
+    assert _edited_in_other_version({"mode": "auto"}, kind) == []
+    assert _edited_in_other_version({"color": "red", "mode": "auto"}, kind) == [
+        ("color", "added", "manual", ["kubectl-edit"])
+    ]
+
+
+def test_a_field_without_owner_and_without_schema_is_a_default() -> None:
+    assert _edited_in_other_version({"color": "red"}, UNKNOWN) == []
+
+
+def test_a_change_through_another_version_is_manual() -> None:
+    live = _thing({"color": "red"}, _owned("kustomize-controller", "Apply", {"size": 1}))
+    edited = {**_owned("kubectl-edit", "Update", {"colour": ""}), "apiVersion": "example.com/v1alpha1"}
+    live["metadata"]["managedFields"].append(edited)
+
+    found = compare(_thing({"color": "blue"}), live, schema=_type({"color": {"type": "string"}}))
+
+    assert causes(found) == [("color", "changed", "manual", ["kubectl-edit"])]
