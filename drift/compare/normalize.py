@@ -30,6 +30,8 @@ SERVER_METADATA: Final = frozenset(
         "uid",
     }
 )
+#: The same for the ``metadata`` of templates and of objects inside others, where the API server uses no generateName.
+_SERVER_METADATA_INSIDE: Final = SERVER_METADATA - {"generateName"}
 #: The fields of ``metadata`` that identify an object; both sides always have the same.
 NAME_FIELDS: Final = frozenset({"name", "namespace"})
 #: The fields that every API object has.
@@ -140,10 +142,11 @@ class _Normalizer:
 
     def struct(self, value: Object, schema: Type, part: _Part = _Part.NONE, *, is_metadata: bool = False) -> Object:
         tree: Object = {}
+        ignored = SERVER_METADATA if is_metadata else _SERVER_METADATA_INSIDE
         is_metadata |= schema.name == _OBJECT_META
         is_embedded = "metadata" in value and schema.shape is Shape.STRUCT and _is_embedded_object(schema)
         for name, field_value in value.items():
-            if is_metadata and name in SERVER_METADATA:
+            if is_metadata and name in ignored:
                 continue
             if field_value is None:
                 if schema.shape is Shape.MAP and _is_plain_scalar(schema.field(name)):

@@ -8,7 +8,7 @@ from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
 from drift.gitops.tracking import reserved_metadata
 from drift.schema.facts import known_facts
-from drift.schema.types import UNKNOWN, SchemaDocument, Type
+from drift.schema.types import UNKNOWN, SchemaDocument, Type, compact_schemas, openapi_document
 from tests.drift.compare.managed_fields import Fields, causes, compare, entry
 
 _OPEN = SchemaDocument(
@@ -168,6 +168,45 @@ def _compare_lists(in_git: list[str] | None, live: list[str] | None, schema: Typ
         return _resource({"spec": spec}, *entries)
 
     return causes(compare(resource(in_git), resource(live, applied, edited), schema=schema))
+
+
+# -- an object inside a custom resource
+
+
+def _embedding() -> Type:
+    inner: Fields = {"type": "object", "x-kubernetes-embedded-resource": True}
+    spec = {"type": "object", "properties": {"template": {**inner, "x-kubernetes-preserve-unknown-fields": True}}}
+    definition = {
+        "spec": {
+            "group": "example.com",
+            "names": {"kind": "Thing"},
+            "versions": [
+                {"name": "v1", "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}}
+            ],
+        }
+    }
+    document = openapi_document(definition, "v1", compact_schemas())
+    assert document is not None
+    found = SchemaDocument(document).kind("example.com", "v1", "Thing")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("in_git", "live"), [({}, "b-"), ({"generateName": "a-"}, "b-"), ({"generateName": "b-"}, "b-")]
+)
+def test_the_generate_name_of_an_object_inside_another_is_compared(in_git: Fields, live: str) -> None:
+    def resource(metadata: Fields, *entries: Fields) -> Fields:
+        template = {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a": "b"}, **metadata}}
+        return _resource({"spec": {"template": template}}, *entries, generateName=metadata.get("generateName", "x-"))
+
+    edited = entry("kubectl-edit", "Update", {"spec": {"template": {"metadata": {"generateName": ""}}}})
+    server = {"creationTimestamp": None, "uid": "u"}
+    found = causes(compare(resource(in_git), resource({"generateName": live, **server}, edited), schema=_embedding()))
+
+    change = "changed" if in_git else "added"
+    expected = [] if in_git == {"generateName": live} else [("generateName", change, "manual", ["kubectl-edit"])]
+    assert found == expected
 
 
 # -- metadata has the same fields in every kind
