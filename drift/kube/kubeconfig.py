@@ -9,11 +9,12 @@ https://pkg.go.dev/golang.org/x/net/http/httpproxy
 
 import ipaddress
 import os
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from drift.documents.parse import read_documents
 from drift.errors import ConnectError, ManifestError, UsageError
@@ -300,13 +301,12 @@ def choose_proxy(server: str, configured: object, environment: Mapping[str, str]
 
 def proxy_credentials(proxy: str) -> dict[str, str] | None:
     """Returns the ``Proxy-Authorization`` header for a proxy, or None if its URL names no user."""
-    # Imported only here, so that other modules can use this one without HTTP.
-    import urllib3  # noqa: PLC0415
-
     parts = urlsplit(proxy)
     if parts.username is None:
         return None
-    return dict(urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}"))
+    # make_headers of urllib3 encodes as Latin-1 only.
+    user = b":".join(unquote_to_bytes(os.fsencode(part or "")) for part in (parts.username, parts.password))
+    return {"proxy-authorization": f"Basic {b64encode(user).decode()}"}
 
 
 def is_loopback(host: str) -> bool:

@@ -1,5 +1,6 @@
 """Proxies: which one is used, and the errors when it fails."""
 
+import base64
 import contextlib
 import os
 import socket
@@ -15,7 +16,7 @@ import yaml
 
 from drift.cli import main
 from drift.errors import UsageError
-from drift.kube.kubeconfig import choose_proxy
+from drift.kube.kubeconfig import choose_proxy, proxy_credentials
 from tests.drift.conftest import Application
 from tools.sandbox.cluster import Cluster
 
@@ -72,6 +73,27 @@ def test_no_proxy_works_as_in_kubectl(server: str, no_proxy: str, is_direct: boo
         chosen = choose_proxy(server, None, {"HTTPS_PROXY": PROXY, name: no_proxy})
 
         assert chosen == (None if is_direct else PROXY)
+
+
+@pytest.mark.parametrize(
+    ("user", "sent"),
+    [
+        ("me:pw", "me:pw"),
+        ("me", "me:"),
+        ("me:a%3Ab%40", "me:a:b@"),
+        ("me:%E2%82%AC", "me:€"),
+        ("me:€", "me:€"),
+        ("m%C3%A9:", "mé:"),
+    ],
+)
+def test_credentials_of_a_proxy_are_sent_in_utf8(user: str, sent: str) -> None:
+    header = f"Basic {base64.b64encode(sent.encode()).decode()}"
+
+    assert proxy_credentials(f"http://{user}@proxy.example.com:3128") == {"proxy-authorization": header}
+
+
+def test_a_proxy_without_a_user_gets_no_credentials() -> None:
+    assert proxy_credentials(PROXY) is None
 
 
 @pytest.mark.parametrize(
