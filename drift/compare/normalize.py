@@ -59,6 +59,8 @@ SINGLE_FORM: Final = frozenset({str, int, bool})
 
 #: A null in a map of strings. The API server stores "" or, after a client-side apply, no key.
 NULL: Final = Canonical("", None)
+#: A null in a value without a type, which equals no string. The API server stores it or, as above, no key.
+UNTYPED_NULL: Final = Canonical("\0null", None)
 
 
 class ListMap(dict[ItemKey, Json]):
@@ -127,6 +129,7 @@ class _Normalizer:
     def __init__(self, facts: Facts, *, keep_zeros: bool, has_schema: bool) -> None:
         self._facts = facts
         self._has_schema = has_schema
+        self._is_in_list = False
         self._keep_zeros = keep_zeros
 
     def value(self, value: Json, schema: Type, part: _Part = _Part.NONE) -> Json:
@@ -149,8 +152,9 @@ class _Normalizer:
             if is_metadata and name in ignored:
                 continue
             if field_value is None:
-                if schema.shape is Shape.MAP and _is_plain_scalar(schema.field(name)):
-                    tree[name] = NULL
+                null = self._null(schema, name)
+                if null is not None:
+                    tree[name] = null
                 continue
             if is_embedded and name in {"apiVersion", "kind", "status"}:
                 continue
@@ -179,7 +183,7 @@ class _Normalizer:
         if isinstance(value, dict | list):
             if value or child.replaces_absence:
                 return False
-            if isinstance(value, list) and self._has_schema and child.shape is Shape.UNKNOWN and parent.declares(name):
+            if isinstance(value, list) and self._is_untyped(parent, name):
                 # The server stores it as it is. In the values of a HelmRelease, it replaces the list of the chart.
                 return False
             return (
@@ -191,6 +195,19 @@ class _Normalizer:
         is_zero = value is False or value == "" or (value == 0 and not isinstance(value, bool))
         return is_zero and not self._keep_zeros and self._facts.is_omitempty(parent, name)
 
+    def _null(self, parent: Type, name: str) -> Canonical | None:
+        """Returns what a null in a field is, or None if it equals no value."""
+        if parent.shape is Shape.MAP and _is_plain_scalar(parent.field(name)):
+            return NULL
+        # Programs in Go write a creationTimestamp of null wherever they write metadata.
+        is_value = name != "creationTimestamp" and not self._is_in_list and self._is_untyped(parent, name)
+        return UNTYPED_NULL if is_value else None
+
+    def _is_untyped(self, parent: Type, name: str) -> bool:
+        """Whether the schema of the kind allows a field of any type here, without a default."""
+        child = parent.field(name)
+        return self._has_schema and child.shape is Shape.UNKNOWN and child.default is ABSENT and parent.declares(name)
+
     def _list(self, value: list[Json], schema: Type) -> Json:
         if schema.shape is Shape.LIST_MAP:
             list_map = self._list_map(value, schema)
@@ -201,7 +218,10 @@ class _Normalizer:
             for position, item in enumerate(value):
                 members.put(set_member(item), item, position)
             return members
+        # Lists without keys are compared as a whole, so that a null that the server dropped would be a difference.
+        was_in_list, self._is_in_list = self._is_in_list, True
         items = [self.value(item, schema.items) for item in value]
+        self._is_in_list = was_in_list
         if schema.items.name in _UNORDERED:
             items.sort(key=_sort_key)
         return items

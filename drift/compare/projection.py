@@ -20,7 +20,7 @@ from drift.compare.atomic import (
 from drift.compare.edited_keys import edited_keys
 from drift.compare.known_values import ALLOCATED_VALUE, DEFAULT, KnownValues, LivePart
 from drift.compare.live_only import LiveOnlyFields
-from drift.compare.normalize import NULL, SINGLE_FORM, ListMap, value_at
+from drift.compare.normalize import NULL, SINGLE_FORM, UNTYPED_NULL, ListMap, value_at
 from drift.compare.ownership import Attribution, Ownership, owner_node, owners_below
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
@@ -229,7 +229,7 @@ class _Projector:
                 self._skip((*path, name), ALLOCATED_VALUE)
                 continue
             if name not in live:
-                if not _may_be_absent(desired_value):
+                if desired_value is not UNTYPED_NULL and not _may_be_absent(desired_value):
                     left[name] = desired_value
                     same = False
                 continue

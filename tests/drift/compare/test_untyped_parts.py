@@ -129,7 +129,7 @@ def test_an_item_removed_from_an_untyped_list_is_reported(schema: Type) -> None:
     assert [found.difference.path for found in compared.differences] == [("spec", "items")]
 
 
-# -- an empty list in an untyped value means something
+# -- an empty list and a null in an untyped value mean something
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,58 @@ def _compare_lists(in_git: list[str] | None, live: list[str] | None, schema: Typ
         return _resource({"spec": spec}, *entries)
 
     return causes(compare(resource(in_git), resource(live, applied, edited), schema=schema))
+
+
+NOTHING: Fields = {}
+NULL: Fields = {"debug": None}
+
+
+@pytest.mark.parametrize(
+    ("in_git", "live", "change"),
+    [
+        (NULL, NULL, None),
+        (NULL, NOTHING, None),
+        (NOTHING, NULL, "added"),
+        ({"debug": 1}, NULL, "changed"),
+        ({"debug": "null"}, NULL, "changed"),
+        ({"debug": {}}, NULL, "changed"),
+        ({"debug": []}, NULL, "changed"),
+        (NULL, {"debug": 1}, "changed"),
+        ({"debug": [NULL]}, {"debug": [NOTHING]}, None),
+        (NOTHING, {"creationTimestamp": None}, None),
+        ({"creationTimestamp": None}, NOTHING, None),
+    ],
+)
+def test_a_null_in_an_untyped_value_is_a_value_if_it_is_live(in_git: Fields, live: Fields, change: str | None) -> None:
+    assert _OPEN is not None
+    applied = entry("kustomize-controller", "Apply", {"spec": {"size": ""}})
+    edited = entry("kubectl-edit", "Update", {"spec": dict.fromkeys(live, "")})
+    live_body = _resource({"spec": {"size": 1, **live}}, applied, {**edited, "time": "2026-01-02T00:00:00Z"})
+
+    found = causes(compare(_resource({"spec": {"size": 1, **in_git}}), live_body, schema=_OPEN))
+
+    assert found == ([] if change is None else [("debug", change, "manual", ["kubectl-edit"])])
+
+
+def test_an_object_that_holds_only_a_null_may_not_be_missing() -> None:
+    assert _OPEN is not None
+    applied = entry("kustomize-controller", "Apply", {"spec": {"size": ""}})
+    desired = _resource({"spec": {"size": 1, "image": {"debug": None}}})
+
+    found = compare(desired, _resource({"spec": {"size": 1}}, applied), desired, schema=_OPEN)
+
+    assert causes(found) == [("image", "removed", "manual", [])]
+    assert causes(compare(desired, _resource({"spec": {"size": 1, "image": {}}}, applied), schema=_OPEN)) == []
+
+
+def test_a_null_that_no_manager_owns_or_that_has_no_schema_is_none() -> None:
+    assert _OPEN is not None
+    applied = entry("kustomize-controller", "Apply", {"spec": {"size": ""}})
+    edited = entry("kubectl-edit", "Update", {"spec": {"debug": ""}})
+    desired, live = _resource({"spec": {"size": 1}}), {"spec": {"size": 1, "debug": None}}
+
+    assert causes(compare(desired, _resource(live, applied), schema=_OPEN)) == []
+    assert causes(compare(desired, _resource(live, applied, edited), schema=UNKNOWN)) == []
 
 
 # -- an object inside a custom resource
