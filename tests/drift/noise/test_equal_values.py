@@ -1,6 +1,7 @@
 """Values that mean the same in another spelling are silent."""
 
 import base64
+import json
 
 import pytest
 
@@ -16,6 +17,10 @@ resources:
   requests: {cpu: 0.5, memory: 512Mi, ephemeral-storage: "1000000k"}
 """
     quiet(deployment(container=resources), syncers=BOTH)
+
+
+def test_n1_amounts_finer_than_the_server_stores_are_equal(quiet: Quiet) -> None:
+    quiet(deployment(container="resources: {limits: {cpu: 0.0875}, requests: {cpu: 12.5m}}"), syncers=BOTH)
 
 
 @pytest.mark.usefixtures("crd")
@@ -53,6 +58,25 @@ def test_n4_zero_replicas_are_not_absent(workspace: Application) -> None:
     workspace.kubectl("scale", "deployment/web", "--replicas=1")
 
     assert [path for _, _, path, _ in workspace.report().findings] == ["spec.replicas"]
+
+
+@pytest.mark.usefixtures("crd")
+def test_n5_an_empty_list_without_a_type_is_not_absent(workspace: Application) -> None:
+    workspace.write(WIDGETS)
+    workspace.sync()
+    wait_for_schema(workspace)
+    workspace.write(WIDGETS + "---\n" + widget("{resources: {claims: [a], none: [], nothing: null}}"))
+    workspace.sync()
+    assert workspace.report().findings == []
+    lists: dict[str, list[str]] = {"claims": [], "more": []}
+    workspace.kubectl(
+        "patch", "widget", "gadget", "--type=merge", "--patch", json.dumps({"spec": {"resources": lists}})
+    )
+
+    assert workspace.report().findings == [
+        ("Widget/gadget", "changed", "spec.resources.claims", "manual"),
+        ("Widget/gadget", "added", "spec.resources.more", "manual"),
+    ]
 
 
 def test_n5_null_empty_and_absent_are_equal(quiet: Quiet) -> None:
