@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from drift.gitops.argocd_tracking import TRACKING_ID, USUAL_LABELS, TrackingLabels, argocd_tracking
 from drift.gitops.managers import is_gitops_applier, is_kubectl_apply, state_entries
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
-from drift.managed_fields import NAMELESS, manager_names, read_entries
+from drift.managed_fields import NAMELESS, ManagerName, manager_names, read_entries
 from drift.model import Actor
 from drift.objects import Object, ObjectKey, as_object, at, text_at
 
@@ -153,7 +154,12 @@ def _runs_hooks(live: Object) -> bool | None:
     """Whether one of the appliers of a live object may run hooks, or None if it has no applier."""
     managed_fields = at(live, "metadata", "managedFields")
     names = manager_names(managed_fields)
-    state = state_entries(names, managed_fields)
+    return _may_run_hooks(names, state_entries(names, managed_fields))
+
+
+# Cached, because most objects of a kind have the same managers.
+@lru_cache(maxsize=4096)
+def _may_run_hooks(names: tuple[ManagerName, ...], state: tuple[int, ...]) -> bool | None:
     actors = [Actor(*name, None) for index, name in enumerate(names) if index not in state]
     appliers = {actor.manager for actor in actors if actor.subresource is None and is_gitops_applier(actor)}
     if appliers:
