@@ -365,17 +365,28 @@ def _value(value: Json, steps: Sequence[str | int]) -> Json:
 def is_as_reported(value: Json, reported: Json) -> bool:
     """Returns whether a value in a manifest is a value of a report.
 
-    The report leaves out nulls and empty parts, and sorts lists whose order has no meaning.
+    The report leaves out nulls and empty parts, and sorts lists of mappings whose order has no meaning.
     """
     if isinstance(value, dict) and isinstance(reported, dict):
         return all(is_as_reported(value.get(name), part) for name, part in reported.items()) and all(
             name in reported or _is_empty(part) for name, part in value.items()
         )
     if isinstance(value, list) and isinstance(reported, list):
-        return len(value) == len(reported) and all(
-            any(is_as_reported(item, other) for other in reported) for item in value
-        )
+        return len(value) == len(reported) and _has_items(value, reported)
     return bool(_as_in_path(value) == _as_in_path(reported))
+
+
+def _has_items(value: Sequence[Json], reported: Sequence[Json]) -> bool:
+    """Returns whether two lists of one length have the same items. Only the order of mappings may differ."""
+    if not all(isinstance(item, dict) for item in (*value, *reported)):
+        return all(map(is_as_reported, value, reported))
+    rest = list(value)
+    for other in reported:
+        found = next((index for index, item in enumerate(rest) if is_as_reported(item, other)), None)
+        if found is None:
+            return False
+        del rest[found]
+    return True
 
 
 def _is_empty(value: Json) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from drift.actions.adopt import is_as_reported
 from drift.actions.files import FileChange, shows_secrets
 from drift.cli import main
 
@@ -510,3 +511,24 @@ def test_two_fields_of_the_key_of_an_item_change_at_once(repository: Path) -> No
 
     assert main(["adopt", "report.json", "--write"]) == 0
     assert (repository / "shop.yaml").read_text() == live
+
+
+@pytest.mark.parametrize(
+    ("value", "reported", "is_same"),
+    [
+        (["a", "b"], ["a", "b"], True),
+        (["a", "b"], ["b", "a"], False),
+        (["a", "a"], ["a", "b"], False),
+        (["a", "b"], ["a", "a"], False),
+        ([["a"], ["b"]], [["b"], ["a"]], False),
+        # The report sorts mappings, and leaves out what is empty.
+        ([{"b": 1}, {"a": 1, "c": None}], [{"a": 1}, {"b": 1}], True),
+        ([{"a": 1}, {"a": 1}], [{"a": 1}, {"b": 1}], False),
+        ([{"a": 1}, {"b": 1}], [{"a": 1}, {"a": 1}], False),
+        ([{"a": ["x", "y"]}], [{"a": ["y", "x"]}], False),
+    ],
+)
+def test_a_list_is_as_reported_if_it_has_the_same_items(
+    value: list[object], reported: list[object], is_same: bool
+) -> None:
+    assert is_as_reported(value, reported) is is_same

@@ -253,3 +253,29 @@ def test_what_the_report_leaves_out_is_left_out(repository: Path, capsys: Out, f
 
     assert status == 0
     assert set(effects.values()) == {"leaves"}
+
+
+@pytest.mark.parametrize(
+    ("args", "effect", "status"),
+    [
+        ("[-b, -a]", "codifies", 0),
+        ("[-a, -b]", "overwrites", 1),
+        ("[-b, -b]", "overwrites", 1),
+        ("[-a, -b, -c]", "leaves", 0),
+    ],
+)
+def test_a_list_in_another_order_is_another_value(
+    repository: Path, capsys: Out, args: str, effect: str, status: int
+) -> None:
+    pod = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\nspec: {containers: [{name: c, args: ARGS}]}\n"
+    )
+    (repository / "shop.yaml").write_text(pod.replace("ARGS", "[-a, -b, -c]"))
+    git(repository, "commit", "--quiet", "--all", "--message=pod")
+    (repository / "live.yaml").write_text(pod.replace("ARGS", "[-b, -a]"))
+    assert main(["report", "shop.yaml", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+    (repository / "shop.yaml").write_text(pod.replace("ARGS", args))
+
+    found, effects = _guard(capsys)
+
+    assert (found, effects) == (status, {"Pod/p spec.containers[name=c].args": effect})
