@@ -316,6 +316,11 @@ class RevisionCopy:
         """The copy of the path that was asked for."""
         return self.root / self.inside
 
+    def place_of(self, file: Path, git: Git) -> Path:
+        """Returns where a file is in the copy; the file itself if it is outside of the work tree."""
+        inside = _inside(git, file, self.work_tree)
+        return file.resolve() if inside is None else self.root / inside
+
 
 @contextmanager
 def copy_at(revision: str, path: Path, git: Git) -> Iterator[RevisionCopy]:
@@ -359,8 +364,8 @@ def _checked_out(git: Git, root: Path, commit: str, inside: str = ".") -> Iterat
         part = os.fsencode(inside)
         names = [name for name in every if inside == "." or name == part or name.startswith(part + b"/")]
         is_read = is_read and all(name.count(b"/") < MAX_DEPTH for name in every) and check_out(names)
-        if is_read and len(names) < len(every) and any(_links_in(folder)):
-            # They may lead to any other path.
+        # Without names, the path itself may be below a link. Links may lead to any other path.
+        if is_read and len(names) < len(every) and (not names or any(_links_in(folder))):
             is_read = check_out({*every} - {*names})
         if not is_read:
             raise git.error(UsageError(f"{root}: git cannot check out {inside} of the revision {commit}"))
@@ -400,12 +405,31 @@ def _locate(git: Git, revision: str, path: Path) -> tuple[Path, str, str]:
                 f"the Git work tree at {root} has no revision {revision}; run `git -C {root} fetch origin {revision}`"
             )
         )
-    try:
-        return root, commit, path.resolve().relative_to(root.resolve()).as_posix()
-    except ValueError:
-        raise UsageError(
-            f"{path}: leads out of the Git work tree at {root}, so it has no revision {revision}"
-        ) from None
+    inside = _inside(git, path, root)
+    if inside is None:
+        raise UsageError(f"{path}: leads out of the Git work tree at {root}, so it has no revision {revision}")
+    return root, commit, inside
+
+
+def _inside(git: Git, path: Path, root: Path) -> str | None:
+    """Returns a path inside a work tree; None if it leads out of it.
+
+    Links that Git tracks are not followed: at another revision, they may lead elsewhere.
+    """
+    real, real_root = path.resolve(), root.resolve()
+    if not real.is_relative_to(real_root):
+        return None
+    full = Path(os.path.abspath(path))  # noqa: PTH100
+    top = next((folder for folder in (full, *full.parents) if folder.resolve() == real_root), None)
+    # A path such as link/../a leads elsewhere without its "..".
+    if top is None or full.resolve() != real:
+        return real.relative_to(real_root).as_posix()
+    inside = full.relative_to(top)
+    links = (folder for folder in (*reversed(inside.parents), inside) if (top / folder).is_symlink())
+    link = next((folder for folder in links if folder.parts), None)
+    if link is not None and not git.text(root, "--literal-pathspecs", "ls-files", "--", link.as_posix()):
+        return real.relative_to(real_root).as_posix()
+    return inside.as_posix()
 
 
 def _read_revision(
@@ -428,14 +452,17 @@ def _read_revision(
         prefix = "" if inside == "." else f"{inside}/"
         if (top / inside).is_dir():
             below = [name for name in files_below(top / inside) if not is_left_out(name, str(path), exclude)]
-            lost = [name for name in outside if name.startswith(prefix) and has_ending(name)]
+            # The path itself may be a link.
+            here = _relative(top, top / inside)
+            below_here = "" if here == "." else f"{here}/"
+            lost = [name for name in outside if name.startswith(below_here) and has_ending(name)]
             selected = select_files(str(path), below, lambda name: read(prefix + name))
             for error in selected.errors:
                 raise error
             names = [prefix + name for name in selected.files]
             built = {prefix + name for name in selected.by_kustomization}
         else:
-            lost = [name for name in outside if name == inside]
+            lost = [name for name in outside if PurePosixPath(inside).is_relative_to(name)]
             names = [inside] if is_wanted else []
             built = set()
         if lost:
@@ -443,8 +470,13 @@ def _read_revision(
                 f"{revision}:{lost[0]}: leads out of the repository, so it cannot be read at a revision"
             )
         for name in names:
-            shown = f"{revision}:{name}"
+            shown = f"{revision}:{_relative(top, top / name)}"
             yield shown, read_valid_documents(read(name), shown, by_kustomize=name in built)
+
+
+def _relative(folder: Path, path: Path) -> str:
+    """Returns what a path leads to, relative to a folder without links above it, as Git names it."""
+    return os.path.relpath(os.path.realpath(path), folder)
 
 
 # -- who wrote a line

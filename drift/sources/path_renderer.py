@@ -1,6 +1,6 @@
 """Renders the paths that are not manifests themselves: kustomizations and charts, with or without a cluster."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,21 +149,21 @@ def render_at(
     runner, shown = Runner(git.deadline), source.path
     request = _request_of(source, requests) if source.kind is SourceKind.HELM_CHART else None
 
-    def render(path: Path, places: Mapping[Path, Path]) -> Sequence[Manifest]:
+    def render(path: Path, place_of: Callable[[Path], Path]) -> Sequence[Manifest]:
         folder = folder_of(str(path))
         if request is None:
             return read_built(build(folder, runner), shown)
         chart = read_chart(folder)
-        values = tuple(str(_in_place(Path(file).resolve(), places)) for file in request.values)
+        values = tuple(str(place_of(Path(file))) for file in request.values)
         installation = replace(_installation(request, chart, kube_version), values=values)
         return render_chart(chart, installation, shown, runner)[0]
 
     try:
         if revision is None:
-            manifests = render(Path(shown), {})
+            manifests = render(Path(shown), Path.resolve)
         else:
             with copy_at(revision, Path(shown), git) as copy:
-                manifests = render(copy.path, {copy.work_tree.resolve(): copy.root}) if copy.path.exists() else ()
+                manifests = render(copy.path, lambda file: copy.place_of(file, git)) if copy.path.exists() else ()
     except SourceError as error:
         raise SourceError(f"{source.name}{f' at {revision}' if revision else ''}: {error}") from None
     return tuple(replace(manifest, origins=(source.name,)) for manifest in manifests)
@@ -177,8 +177,3 @@ def _request_of(source: SourceInfo, requests: Sequence[SourceRequest]) -> Source
             "name it in drift.yaml under sources, with its namespace and values"
         )
     return request
-
-
-def _in_place(file: Path, places: Mapping[Path, Path]) -> Path:
-    """Returns a file at its place in the copy, if it is in a folder that was copied."""
-    return next((new / file.relative_to(old) for old, new in places.items() if file.is_relative_to(old)), file)

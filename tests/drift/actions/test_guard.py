@@ -279,3 +279,21 @@ def test_a_list_in_another_order_is_another_value(
     found, effects = _guard(capsys)
 
     assert (found, effects) == (status, {"Pod/p spec.containers[name=c].args": effect})
+
+
+def test_a_link_to_the_manifests_is_followed_at_each_revision(repository: Path, capsys: Out) -> None:
+    for version, text in (("v1", MANIFESTS), ("v2", MANIFESTS.replace("nginx:1.29", "nginx:1.31"))):
+        (repository / "rel" / version).mkdir(parents=True)
+        (repository / "rel" / version / "shop.yaml").write_text(text)
+    (repository / "current").symlink_to("rel/v1")
+    git(repository, "add", "current", "rel")
+    git(repository, "commit", "--quiet", "--message=releases")
+    assert main(["report", "current", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+    assert _guard(capsys)[0] == 0
+    (repository / "current").unlink()
+    (repository / "current").symlink_to("rel/v2")
+
+    status, effects = _guard(capsys)
+
+    assert (status, effects[f"Deployment/web {CONTAINER}.image"]) == (1, "overwrites")
+    assert effects["Deployment/web spec.replicas"] == "leaves"

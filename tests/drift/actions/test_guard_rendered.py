@@ -97,3 +97,45 @@ def test_a_chart_is_rendered_with_the_values_of_each_revision(
         "drift: chart (shop/shop): how this chart is installed is not known; "
         "name it in drift.yaml under sources, with its namespace and values\n"
     )
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_a_link_to_a_kustomization_is_followed_at_each_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = {name.replace("base/", "other/"): text.replace("fast", "faster") for name, text in KUSTOMIZED.items()}
+    Path("current").symlink_to("base")
+    prod = KUSTOMIZED["prod/kustomization.yaml"].replace("../base", "../current")
+    _repository({**other, **KUSTOMIZED, "prod/kustomization.yaml": prod}, "prod")
+    assert _effect(capsys)[:2] == (0, "leaves")
+
+    Path("current").unlink()
+    Path("current").symlink_to("other")
+
+    assert _effect(capsys)[:2] == (1, "overwrites")
+    Path("deployed").symlink_to("prod")
+    git(Path(), "add", ".")
+    git(Path(), "commit", "--quiet", "--message=second")
+    assert main(["report", "deployed", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+    Path("deployed").unlink()
+    Path("deployed").symlink_to("test")
+    Path("test").mkdir()
+    Path("test/kustomization.yaml").write_text("resources: [../base]\nnamespace: shop\nnamePrefix: prod-\n")
+    assert _effect(capsys)[:2] == (1, "overwrites")
+
+
+@pytest.mark.usefixtures("helm")
+def test_a_link_to_values_is_followed_at_each_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("current.yaml").symlink_to("prod.yaml")
+    files = {**CHART, "faster.yaml": "mode: faster\n", "drift.yaml": CHART["drift.yaml"].replace("prod", "current")}
+    _repository(files)
+    assert _effect(capsys)[:2] == (0, "leaves")
+
+    Path("current.yaml").unlink()
+    Path("current.yaml").symlink_to("faster.yaml")
+
+    assert _effect(capsys)[:2] == (1, "overwrites")

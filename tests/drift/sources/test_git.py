@@ -108,6 +108,56 @@ def test_a_link_out_of_the_repository_is_an_error_at_a_revision(repository: Path
         load_manifests_at("HEAD", [str(repository / path)])
 
 
+@pytest.fixture
+def released(repository: Path) -> Path:
+    """A repository whose link ``current`` leads to ``rel/v1`` in the first commit, and then to ``rel/v2``."""
+    for version in ("v1", "v2"):
+        (repository / "rel" / version).mkdir(parents=True)
+        (repository / "rel" / version / "a.yaml").write_text(_config_map(version))
+    for version in ("v1", "v2"):
+        (repository / "current").unlink(missing_ok=True)
+        (repository / "current").symlink_to(f"rel/{version}")
+        git(repository, "add", ".")
+        git(repository, "commit", "--quiet", f"--message={version}")
+    return repository
+
+
+@pytest.mark.parametrize("path", ["current", "current/a.yaml", "apps/../current"])
+def test_a_link_leads_where_it_did_at_a_revision(released: Path, path: str) -> None:
+    (then,), (now,) = (load_manifests_at(revision, [str(released / path)]) for revision in ("HEAD~1", "HEAD"))
+
+    assert (then.name, now.name) == ("v1", "v2")
+    assert then.source is not None
+    assert then.source.file == "HEAD~1:rel/v1/a.yaml"
+
+
+def test_what_is_below_a_link_is_read_where_the_link_led_at_a_revision(released: Path) -> None:
+    (released / "latest").symlink_to("rel")
+    git(released, "add", ".")
+    git(released, "commit", "--quiet", "--message=latest")
+
+    assert [manifest.name for manifest in load_manifests_at("HEAD", [str(released / "latest" / "v1")])] == ["v1"]
+    assert load_manifests_at("HEAD~1", [str(released / "latest" / "v1")]) == ()
+
+
+def test_a_link_that_git_does_not_have_leads_where_it_does_now(released: Path) -> None:
+    (released / "mine").symlink_to("rel/v1")
+    (released.parent / "repository-link").symlink_to(released)
+
+    for path in (released / "mine", released.parent / "repository-link" / "rel" / "v1"):
+        assert [manifest.name for manifest in load_manifests_at("HEAD~1", [str(path)])] == ["v1"]
+
+
+def test_a_link_out_of_the_repository_below_a_link_is_an_error_at_a_revision(released: Path) -> None:
+    (released.parent / "outside.yaml").write_text(_config_map("outside"))
+    (released / "rel" / "v2" / "outside.yaml").symlink_to("../../../outside.yaml")
+    git(released, "add", ".")
+    git(released, "commit", "--quiet", "--message=outside")
+
+    with pytest.raises(ManifestError, match=r"^HEAD:rel/v2/outside\.yaml: leads out of the repository"):
+        load_manifests_at("HEAD", [str(released / "current")])
+
+
 def test_a_folder_that_a_later_commit_deletes_is_read_at_a_revision(repository: Path) -> None:
     (repository / "apps" / "README.md").write_text("# Apps\n")
     git(repository, "add", ".")
