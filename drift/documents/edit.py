@@ -163,8 +163,8 @@ def _why_not(text: str) -> str:
     return "the way in which this part of the file is written does not allow the edit"
 
 
-def _values(text: str) -> list[Json]:
-    return [document.value for document in read_documents(text.encode(), "")]
+def _values(text: str, *, by_kustomize: bool = False) -> list[Json]:
+    return [document.value for document in read_documents(text.encode(), "", by_kustomize=by_kustomize)]
 
 
 def _objects(text: str) -> list[Json]:
@@ -517,7 +517,12 @@ def _scalar(value: Json, quote: str | None) -> str:
 
 
 def _reads_as(text: str, value: str) -> bool:
+    """Returns whether kubectl and kustomize, which may build the file first, both read a text as this string."""
     try:
-        return _values(f"a: {text}\n") == [{"a": value}] and _values(f"[{text}]\n") == [[value]]
+        return all(
+            _values(written, by_kustomize=by_kustomize) == [expected]
+            for written, expected in ((f"a: {text}\n", {"a": value}), (f"[{text}]\n", [value]))
+            for by_kustomize in (False, True)
+        )
     except ManifestError:
         return False

@@ -343,6 +343,20 @@ def test_the_name_of_an_object_is_no_path(repository: Path) -> None:
     assert sorted(path.name for path in (repository / "apps").iterdir()) == ["configmap-..-..-x.yaml", "shop.yaml"]
 
 
+def test_a_date_stays_a_string_in_a_file_that_kustomize_builds(repository: Path) -> None:
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata:\n  day: monday\n"
+    (repository / "kz").mkdir()
+    (repository / "kz/kustomization.yaml").write_text("resources: [a.yaml]\n")
+    (repository / "kz/a.yaml").write_text(config)
+    (repository / "live.yaml").write_text(config.replace("monday", '"2026-02-03"'))
+    assert main(["report", "kz", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+
+    assert main(["adopt", "report.json", "--write"]) == 0
+
+    assert (repository / "kz/a.yaml").read_text() == config.replace("monday", '"2026-02-03"')
+    assert main(["report", "kz", "--live", "live.yaml"]) == 0
+
+
 def test_one_finding_is_written_to_its_file(repository: Path, capsys: Out) -> None:
     assert main(["adopt", "report.json", _id("data.mode"), "--write"]) == 0
 

@@ -128,6 +128,20 @@ def test_an_item_is_inserted_after_the_last_one() -> None:
     assert edited.index("debug") < edited.index("# the end")
 
 
+@pytest.mark.parametrize("text", ["2026-02-03", "2026-02-03T04:05:06.10Z", "2026-02-03 04:05:06", "yes", "1e3"])
+def test_a_string_that_a_reader_would_take_for_something_else_is_quoted(text: str) -> None:
+    edited = set_value("a: {b: x}\nc: y\n", 1, ("c",), text)
+
+    assert edited == f'a: {{b: x}}\nc: "{text}"\n'
+    assert set_value("a: {b: x}\nc: y\n", 1, ("a", text), text) == f'a: {{b: x, "{text}": "{text}"}}\nc: y\n'
+    assert add_document("", {"a": [text]}) == f'a:\n- "{text}"\n'
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "2026-02-03T04:05:06Z", "v1", "12:30"])
+def test_a_string_that_every_reader_takes_for_one_is_not_quoted(text: str) -> None:
+    assert set_value("a: x\n", 1, ("a",), text) == f"a: {text}\n"
+
+
 def test_line_ends_of_windows_stay() -> None:
     text = "a:\r\n  b: 1\r\n  c: x\r\n"
 
