@@ -11,6 +11,8 @@ from drift.actions.files import (
     RefusedError,
     check_is_not_generated,
     file_for_manifest,
+    is_path,
+    kustomizations_around,
     write_manifest,
 )
 from drift.actions.rendered import SettingsMap, how_to_change, instruction, kustomize_patches
@@ -24,7 +26,6 @@ from drift.model import Change, Finding, ObjectReport, Report, SourceInfo
 from drift.objects import Json, ObjectKey, Source, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, parse
 from drift.schema.types import ABSENT
-from drift.sources.kustomizations import KUSTOMIZATIONS
 
 #: Where list items are whose key has been changed, by object and path: the path no longer finds them.
 _Renamed = dict[tuple[ObjectKey, Path], tuple[str | int, ...]]
@@ -127,18 +128,14 @@ def _adopt(selected: Selected, report: Report, files: Files, generator_of: Gener
 
 
 def _remove_from_kustomizations(deleted: str, files: Files) -> None:
-    """Takes a deleted file out of the kustomization in its folder, which otherwise could not be built."""
-    folder, _, name = deleted.rpartition("/")
-    for kustomization in sorted(KUSTOMIZATIONS):
-        file = f"{folder}/{kustomization}" if folder else kustomization
-        with contextlib.suppress(RefusedError, EditError, ManifestError):
-            text = files.text(file)
-            (document,) = read_documents(text.encode(), file)
-            listed = as_object(document.value).get("resources")
-            for index, entry in reversed(list(enumerate(listed if isinstance(listed, list) else ()))):
-                if entry in {name, f"./{name}"}:
+    """Takes a deleted file out of the kustomizations that list it, which otherwise could not be built."""
+    for kustomization in kustomizations_around(deleted, files):
+        with contextlib.suppress(EditError):
+            text = files.text(kustomization.file)
+            for index, entry in reversed(list(enumerate(kustomization.resources))):
+                if is_path(entry, kustomization.name):
                     text = remove(text, 1, ("resources", index))
-            files.edit(file, text)
+            files.edit(kustomization.file, text)
 
 
 def _edit_order(selected: Selected) -> tuple[str, int, bool, bool, int]:

@@ -1,5 +1,6 @@
 """The files that `drift adopt` edits, before and after, the patch between them, and where a new manifest belongs."""
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from drift.errors import ManifestError
 from drift.model import ObjectReport, Report, SourceInfo, SourceKey, SourceKind, sources_of
 from drift.objects import STDIN, Json, Object, as_object
 from drift.redaction import is_secret, redact_secret
-from drift.sources.kustomizations import KUSTOMIZATIONS
+from drift.sources.kustomizations import KUSTOMIZATIONS, is_kustomize_api
 
 #: Reads a text file, with its line breaks. Raises OSError if it cannot, and UnicodeError if it is not UTF-8.
 ReadText = Callable[[str], str]
@@ -111,6 +112,70 @@ class Files:
                 yield FileChange(file, before, self._after[file])
 
 
+@dataclass(frozen=True, slots=True)
+class Kustomization:
+    """A kustomization in the folder of a file, or in a folder above it.
+
+    Attributes:
+        file: The file of the kustomization.
+        name: The path of the other file from its folder.
+        fields: Its content; None if it cannot be read.
+    """
+
+    file: str
+    name: str
+    fields: Object | None
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it is in the folder of the file."""
+        return "/" not in self.name
+
+    @property
+    def resources(self) -> Sequence[Json]:
+        """What it lists."""
+        listed = as_object(self.fields).get("resources")
+        return listed if isinstance(listed, list) else ()
+
+    def lists(self, name: str) -> bool:
+        """Returns whether it lists a file, given the path from its folder."""
+        return any(is_path(entry, name) for entry in self.resources)
+
+
+def is_path(entry: Json, name: str) -> bool:
+    """Returns whether an entry of a kustomization is a path, which it may write as ``./a/../b``."""
+    return isinstance(entry, str) and posixpath.normpath(entry) == name
+
+
+def kustomizations_around(file: str, files: Files) -> Iterator[Kustomization]:
+    """Yields the kustomizations in the folder of a file and in those above it, up to the top of the work tree."""
+    full = posixpath.abspath(file)
+
+    def named(path: str) -> str:
+        return path if posixpath.isabs(file) else posixpath.relpath(path)
+
+    folder, above = posixpath.dirname(full), full
+    while folder != above:
+        for kustomization in (named(posixpath.join(folder, name)) for name in sorted(KUSTOMIZATIONS)):
+            if files.exists(kustomization):
+                fields = _fields_of(kustomization, files)
+                # Flux's Kustomization is an object of the cluster.
+                if fields is None or "apiVersion" not in fields or is_kustomize_api(fields["apiVersion"]):
+                    yield Kustomization(kustomization, posixpath.relpath(full, folder), fields)
+        # In another work tree of a repository, .git is a file.
+        if any(files.exists(named(posixpath.join(folder, name))) for name in (".git", ".git/HEAD")):
+            return
+        folder, above = posixpath.dirname(folder), folder
+
+
+def _fields_of(kustomization: str, files: Files) -> Object | None:
+    try:
+        (document,) = read_documents(files.text(kustomization).encode(), kustomization)
+    except (RefusedError, ManifestError, ValueError):
+        return None
+    return as_object(document.value)
+
+
 def patch(changes: Sequence[FileChange]) -> str:
     """Returns the changes as a unified diff for ``git apply -p1`` or ``patch -p1``."""
     return "".join(map(_diff, changes))
@@ -198,11 +263,13 @@ class _Place:
         folder: The folder for a new file; "" for the working directory.
         file: The file to which the manifest is added, because the user named it and not its folder; else None.
         neighbour: A file that shows how manifests are written there.
+        source: The path that the user named; None if it is not known.
     """
 
     folder: str
     file: str | None
     neighbour: str
+    source: str | None
 
     def file_for(self, item: ObjectReport) -> str:
         name = _NOT_IN_A_FILE_NAME.sub("-", f"{item.kind.lower()}-{item.name}")
@@ -219,7 +286,7 @@ def file_for_manifest(item: ObjectReport, report: Report) -> str:
 
 
 def write_manifest(item: ObjectReport, report: Report, files: Files) -> None:
-    """Adds the manifest of an unmanaged object to the files, and to the kustomization in its folder.
+    """Adds the manifest of an unmanaged object to the files, and to the kustomization that lists those beside it.
 
     Raises:
         RefusedError: The manifest is not in the report, or there is no place for it.
@@ -237,11 +304,27 @@ def write_manifest(item: ObjectReport, report: Report, files: Files) -> None:
         raise RefusedError(f"{file} exists already; add the manifest to it by hand")
     like = files.text(place.neighbour) if files.exists(place.neighbour) else ""
     text = add_document("", item.manifest, like=like)
-    for kustomization in (_join(place.folder, name) for name in sorted(KUSTOMIZATIONS)):
-        if files.exists(kustomization):
-            added = _with_resource(files.text(kustomization), kustomization, file.rpartition("/")[2], item)
-            files.edit(kustomization, added)
+    for kustomization in _kustomizations_for(file, place, files):
+        added = _with_resource(files.text(kustomization.file), kustomization, item)
+        files.edit(kustomization.file, added)
     files.edit(file, text)
+
+
+def _kustomizations_for(file: str, place: _Place, files: Files) -> Sequence[Kustomization]:
+    """Returns the kustomizations that have to list a new file; none if the files of its folder are read as they are."""
+    around = list(kustomizations_around(file, files))
+    beside = [one for one in around if one.is_beside]
+    if beside:
+        return beside
+    neighbours = {one.file: one.name for one in kustomizations_around(place.neighbour, files)}
+    listing = [one for one in around if one.file in neighbours and one.lists(neighbours[one.file])]
+    if not listing and place.source is not None:
+        name = posixpath.basename(place.source)
+        top = posixpath.abspath(posixpath.dirname(place.source) if name in KUSTOMIZATIONS else place.source)
+        read = [one.file for one in around if f"{posixpath.abspath(one.file)}/".startswith(f"{top.rstrip('/')}/")]
+        if read:
+            raise RefusedError(f"{read[0]} does not list {place.neighbour} itself; add its manifest by hand")
+    return listing[:1]
 
 
 def check_is_not_generated(file: str, text: str) -> None:
@@ -273,20 +356,19 @@ def _place_of_manifest(item: ObjectReport, sources: Mapping[SourceKey, SourceInf
     file = item.source.file if item.source is not None else ""
     source = next(sources_of(item, sources), None)
     if source is not None and source.kind is SourceKind.KUSTOMIZE:
-        return _Place((source.path or "").rstrip("/"), None, file)
+        return _Place((source.path or "").rstrip("/"), None, file, source.path)
     if source is not None and source.kind is not SourceKind.FILES:
         return None
     folder = file.rpartition("/")[0]
-    return _Place(folder, file if source is not None and source.path == file else None, file)
+    path = None if source is None else source.path
+    return _Place(folder, file if path == file else None, file, path)
 
 
-def _with_resource(text: str, kustomization: str, name: str, item: ObjectReport) -> str:
-    """Returns a kustomization with a file added to its resources."""
-    try:
-        (document,) = read_documents(text.encode(), kustomization)
-    except (ManifestError, ValueError):
-        raise RefusedError(f"{kustomization} cannot be read") from None
-    fields: Object = as_object(document.value)
+def _with_resource(text: str, kustomization: Kustomization, item: ObjectReport) -> str:
+    """Returns the text of a kustomization with a file added to its resources."""
+    fields = kustomization.fields
+    if fields is None:
+        raise RefusedError(f"{kustomization.file} cannot be read")
     changing = sorted(
         field
         for field, value in fields.items()
@@ -295,11 +377,10 @@ def _with_resource(text: str, kustomization: str, name: str, item: ObjectReport)
         and not (field in _TARGETED_FIELDS and _targets_others(value, item))
     )
     if changing:
-        raise RefusedError(f"{kustomization} would change it ({', '.join(changing)}); add its manifest by hand")
-    resources = fields.get("resources")
-    if isinstance(resources, list):
-        return insert_item(text, 1, ("resources",), len(resources), name)
-    return set_value(text, 1, ("resources",), [name])
+        raise RefusedError(f"{kustomization.file} would change it ({', '.join(changing)}); add its manifest by hand")
+    if isinstance(fields.get("resources"), list):
+        return insert_item(text, 1, ("resources",), len(kustomization.resources), kustomization.name)
+    return set_value(text, 1, ("resources",), [kustomization.name])
 
 
 def _targets_others(patches: Json, item: ObjectReport) -> bool:

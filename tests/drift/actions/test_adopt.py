@@ -385,6 +385,79 @@ def test_a_file_that_holds_nothing_else_is_deleted_and_no_longer_listed(reposito
     assert kustomization.read_text() == "resources:\n- other.yaml\n"
 
 
+WEB = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: shop}\n"
+GONE = WEB.replace("web", "gone")
+
+
+def _kustomization_above(folder: Path, listed: str, **more: str) -> None:
+    """Reports on the folder ``kz``, whose kustomization lists the files in ``kz/deploy``: one is gone, one stray."""
+    files = {"kz/kustomization.yaml": listed, "kz/deploy/web.yaml": WEB, "kz/deploy/gone.yaml": GONE, **more}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "live.yaml").write_text(f"{WEB}---\n{WEB.replace('web', 'stray')}")
+    assert main(["report", "kz", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+
+
+@pytest.mark.parametrize(
+    "above", ["", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n", "{", "a: b\n---\nc: d\n"]
+)
+def test_the_kustomization_above_a_file_lists_what_is_there(repository: Path, above: str) -> None:
+    more = {"kustomization.yaml": above} if above else {}
+    _kustomization_above(repository, "resources:\n- deploy/web.yaml\n- ./deploy/gone.yaml\n", **more)
+
+    assert main(["adopt", "report.json", "--write"]) == 0
+
+    assert not (repository / "kz/deploy/gone.yaml").exists()
+    listed = (repository / "kz/kustomization.yaml").read_text()
+    assert listed == "resources:\n- deploy/web.yaml\n- deploy/configmap-stray.yaml\n"
+    assert main(["report", "kz", "--live", "live.yaml"]) == 0
+
+
+def test_the_kustomization_above_the_working_directory_lists_what_is_there(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _kustomization_above(repository, "resources: [deploy/web.yaml, deploy/gone.yaml]\n")
+    monkeypatch.chdir(repository / "kz/deploy")
+    assert main(["report", ".", "--live", "../../live.yaml", "--output", "json=report.json"]) == 1
+
+    assert main(["adopt", "report.json", "--write"]) == 0
+
+    listed = (repository / "kz/kustomization.yaml").read_text()
+    assert listed == "resources: [deploy/web.yaml, deploy/configmap-stray.yaml]\n"
+
+
+def test_no_kustomization_outside_of_the_repository_changes(repository: Path) -> None:
+    listed = "resources: [deploy/web.yaml, deploy/gone.yaml]\n"
+    _kustomization_above(repository, listed)
+    _git("init", "--quiet", "kz/deploy")
+    assert main(["report", "kz/deploy", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+
+    assert main(["adopt", "report.json", "--write"]) == 0
+
+    assert (repository / "kz/kustomization.yaml").read_text() == listed
+    assert not (repository / "kz/deploy/gone.yaml").exists()
+    assert (repository / "kz/deploy/configmap-stray.yaml").exists()
+
+
+def test_no_file_is_added_beside_one_that_another_kustomization_lists(repository: Path, capsys: Out) -> None:
+    lists = "resources: [../deploy/web.yaml, ../deploy/gone.yaml]\n"
+    _kustomization_above(repository, "resources: [app]\n", **{"kz/app/kustomization.yaml": lists})
+
+    assert main(["adopt", "report.json", "ConfigMap/stray"]) == 1
+
+    assert "kz/kustomization.yaml does not list kz/deploy/" in capsys.readouterr().err
+
+
+def test_a_kustomization_that_cannot_be_read_gets_no_entry(repository: Path, capsys: Out) -> None:
+    _kustomization_above(repository, "resources: [deploy/web.yaml, deploy/gone.yaml]\n")
+    (repository / "kz/deploy/kustomization.yaml").write_text("{")
+
+    assert main(["adopt", "report.json", "ConfigMap/stray"]) == 1
+
+    assert "kz/deploy/kustomization.yaml cannot be read" in capsys.readouterr().err
+
+
 def test_a_file_that_changed_since_the_report_is_refused(repository: Path, capsys: Out) -> None:
     file = repository / "shop.yaml"
     file.write_text(MANIFESTS.replace("fast", "faster"))
