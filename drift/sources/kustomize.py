@@ -72,10 +72,10 @@ def build(folder: Path, runner: Runner, *, any_file: bool = False) -> Built:
         return Built(runner.run(program, [*arguments, str(target)]), target, target, kept)
     with temporary_folder() as root:
         # JSON is YAML, and has a form for every path.
-        wrapper = {"resources": [os.path.relpath(target, root)], "buildMetadata": [*ANNOTATIONS]}
+        wrapper = {"resources": [os.path.relpath(target, root)], "buildMetadata": [*ANNOTATIONS, *sorted(kept)]}
         (root / "kustomization.yaml").write_text(json.dumps(wrapper), encoding="utf-8")
         try:
-            return Built(runner.run(program, [*arguments, str(root)]), target, root)
+            return Built(runner.run(program, [*arguments, str(root)]), target, root, kept)
         except SourceError as error:
             if "failed: " in str(error):
                 # Fails again, with a message that is about the folder of the user alone.

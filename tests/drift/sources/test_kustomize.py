@@ -74,7 +74,10 @@ def test_each_object_has_the_file_and_line_that_people_edit(folder: Path, kustom
     assert sources["Secret/prod-key"] == Source("base/more.yaml", 2, 7)
 
 
-@pytest.mark.parametrize("metadata", ["", "buildMetadata: [originAnnotations, managedByLabel]\n"])
+@pytest.mark.parametrize(
+    "metadata",
+    ["", "buildMetadata: [managedByLabel]\n", "buildMetadata: [originAnnotations, managedByLabel]\n"],
+)
 def test_the_objects_are_those_that_kustomize_build_prints(folder: Path, kustomize: Path, metadata: str) -> None:
     with (folder / "prod/kustomization.yaml").open("a") as file:
         file.write(metadata)
