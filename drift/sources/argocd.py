@@ -83,7 +83,7 @@ class _Application:
         self._context = context
         self._checkouts = checkouts
         namespace = text_at(live.body, "spec", "destination", "namespace") or context.namespace
-        self._builder = ApplicationBuilder(live.name, namespace, context, checkouts, any_file)
+        self._builder = ApplicationBuilder(live, namespace, context, checkouts, any_file)
         self._info = _info(live)
         self._identity = GitOpsObject(_APPLICATION.group, _APPLICATION.kind, live.namespace or "", live.name)
 

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,8 @@ from drift.documents.files import read_file
 from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
 from drift.gitops.revisions import SHORT
-from drift.objects import Manifest, Object, as_object, objects_at, text_at, texts_at
+from drift.kube.live import LiveObject
+from drift.objects import Manifest, Object, as_object, at, objects_at, text_at, texts_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree, check_complete, path_inside
 from drift.sources.controller_objects import CONFIG_MAP, MissingObjectError
@@ -36,6 +38,7 @@ COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 #: A range of versions. Argo CD reads the newest tag in it.
 VERSION_RANGE: Final = re.compile(r"[*^~<>=|]|\.x\b")
 _TYPES: Final = ("helm", "kustomize", "directory", "plugin")
+_PLUGIN: Final = "it is rendered by a plugin of Argo CD, which drift does not run"
 #: The supported fields of each type. A source that sets another one is not rendered.
 _FIELDS: Final = {
     "directory": "recurse include exclude",
@@ -66,11 +69,26 @@ class Revision:
     commits: tuple[str | None, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _ReadAs:
+    """The type by which Argo CD has read a source.
+
+    Attributes:
+        source: As it was then.
+        type: As in `_TYPES`.
+        revision: The commit.
+    """
+
+    source: Object
+    type: str
+    revision: str
+
+
 class ApplicationBuilder:
     """Renders the sources of one Application.
 
     Args:
-        name: The name of the Application.
+        live: The Application.
         namespace: The namespace of objects that name none.
         context: The cluster.
         checkouts: The work trees.
@@ -79,13 +97,16 @@ class ApplicationBuilder:
 
     def __init__(
         self,
-        name: str,
+        live: LiveObject,
         namespace: str,
         context: SourceContext,
         checkouts: Checkouts,
         may_read_any_file: Callable[[], bool],
     ) -> None:
-        self._name = name
+        self._name = live.name
+        # Outside of Argo CD's own namespace, it has both names.
+        self._names = (live.name, f"{live.namespace}_{live.name}")
+        self._read_as = tuple(_types_in_status(live.body))
         self._namespace = namespace
         self._context = context
         self._checkouts = checkouts
@@ -158,7 +179,8 @@ class ApplicationBuilder:
             path = folder.relative_to(copy.root).as_posix()
             shown = tree.shown(path) if commit is None else f"{commit[:SHORT]}:{path}"
             kind = _type_of(source, folder)
-            _check_fields(source, kind, folder, self._name)
+            _check_fields(source, kind, folder, self._names)
+            self._check_type(source, kind, commit or (None if tree.is_dirty else tree.commit))
             if kind == "helm":
                 rendered = self._helm(revision, index, copy, folder, shown)
             elif kind == "kustomize":
@@ -170,6 +192,18 @@ class ApplicationBuilder:
             raise copy.error(error) from None
         manifests = (replace(manifest, namespace=manifest.namespace or self._namespace) for manifest in rendered)
         return tuple(manifests), tuple(notes)
+
+    def _check_type(self, source: Object, kind: str, commit: str | None) -> None:
+        """Raises a SourceError if Argo CD has read a source as another type.
+
+        Plugins may recognize their files, and the settings of Argo CD may turn a type off.
+        """
+        for read in self._read_as:
+            if _same_files(read.source, source) and read.type != kind:
+                if read.type == "plugin":
+                    raise SourceError(_PLUGIN)
+                if read.revision == commit:
+                    raise SourceError(f"Argo CD reads it as {read.type}, and drift would read it as {kind}")
 
     def _kustomize(self, options: Object, root: Path, folder: Path, shown: str) -> tuple[Manifest, ...]:
         file, kustomization = read_kustomization(folder)
@@ -281,17 +315,47 @@ def _type_of(source: Object, folder: Path) -> str:
     return "kustomize" if has_kustomization(folder) else "directory"
 
 
-def _check_fields(source: Object, kind: str, folder: Path, application: str) -> None:
-    """Raises a SourceError if a source has a setting that is not supported."""
+def _types_in_status(application: Object) -> Iterator[_ReadAs]:
+    """Yields the type of each source when Argo CD compared them last."""
+    status = at(application, "status")
+    sources = objects_at(status, "sync", "comparedTo", "sources")
+    if sources:
+        types, revisions = at(status, "sourceTypes"), at(status, "sync", "revisions")
+    else:
+        sources = [as_object(at(status, "sync", "comparedTo", "source"))]
+        types, revisions = [at(status, "sourceType")], [at(status, "sync", "revision")]
+    revisions = revisions if isinstance(revisions, list) else []
+    if isinstance(types, list) and len(types) == len(sources):
+        for source, kind, revision in zip_longest(sources, types, revisions[: len(sources)]):
+            if isinstance(kind, str) and kind.lower() in _TYPES:
+                yield _ReadAs(source, kind.lower(), str(revision))
+
+
+def _same_files(one: Object, other: Object) -> bool:
+    """Whether two sources read the same files and name the same types."""
+    return all(text_at(one, name) == text_at(other, name) for name in ("repoURL", "path", "chart")) and all(
+        bool(one.get(kind)) == bool(other.get(kind)) for kind in _TYPES
+    )
+
+
+def _check_fields(source: Object, kind: str, folder: Path, names: Sequence[str]) -> None:
+    """Raises a SourceError if a source has a setting that is not supported.
+
+    Args:
+        source: The source.
+        kind: Its type.
+        folder: Its folder.
+        names: The names that Argo CD may give to the Application.
+    """
     if kind == "plugin":
-        raise SourceError("it is rendered by a plugin of Argo CD, which drift does not run")
+        raise SourceError(_PLUGIN)
     options = as_object(source.get(kind))
     unsupported = sorted(name for name, value in options.items() if value and name not in _FIELDS[kind].split())
     if unsupported:
         raise SourceError(f"{', '.join(f'{kind}.{name}' for name in unsupported)} is not supported")
     if kind == "kustomize" and not has_kustomization(folder):
         raise SourceError("there is no kustomization in its path")
-    for name in (".argocd-source.yaml", f".argocd-source-{application}.yaml"):
+    for name in (".argocd-source.yaml", *(f".argocd-source-{name}.yaml" for name in names)):
         if (folder / name).is_file():
             raise SourceError(f"{name}, which changes its parameters, is not supported")
 
@@ -419,6 +483,8 @@ def _add_labels(kustomization: Object, options: Object) -> None:
     labels = as_object(options.get("commonLabels"))
     if not labels:
         return
+    for name in labels:
+        _check_has_no_variable(f"the label {name}", text_at(labels, name))
     if options.get("labelWithoutSelector") is True:
         entry = {"pairs": labels, "includeTemplates": options.get("labelIncludeTemplates") is True}
         kustomization["labels"] = [*(kustomization.get("labels") or ()), entry]
@@ -436,6 +502,7 @@ def _merged(kustomization: Object, options: Object, name: str, force: str) -> Ob
 def _with_images(images: Sequence[Object], changes: Iterable[str]) -> Sequence[Object]:
     merged = {text_at(image, "name"): image for image in images}
     for change in changes:
+        _check_has_no_variable(f"the image {change}", change)
         found = _IMAGE.fullmatch(change)
         if found is None:
             raise SourceError(f"the image {change} is not valid")
@@ -446,6 +513,12 @@ def _with_images(images: Sequence[Object], changes: Iterable[str]) -> Sequence[O
             key: before.get(key) if value == _KEPT else value for key, value in image.items() if value
         }
     return list(merged.values())
+
+
+def _check_has_no_variable(what: str, text: str) -> None:
+    """Raises a SourceError if Argo CD would replace a variable such as ``$ARGOCD_APP_REVISION`` in a text."""
+    if "$" in text:
+        raise SourceError(f"{what} contains a variable, which is not supported")
 
 
 # -- charts
@@ -480,8 +553,7 @@ def _helm_flags(options: Object) -> Iterator[str]:
     parameters = {text_at(item, "name"): item for item in objects_at(options, "parameters")}
     for name, item in parameters.items():
         value = text_at(item, "value")
-        if "$" in value:
-            raise SourceError(f"the parameter {name} contains a variable, which is not supported")
+        _check_has_no_variable(f"the parameter {name}", value)
         is_list = value.startswith("{") and value.endswith("}")
         # Argo CD escapes commas, because Helm splits parameters at them.
         escaped = value if is_list else re.sub(r"(?<!\\),", r"\\,", value)

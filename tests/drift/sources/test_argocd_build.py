@@ -1,0 +1,119 @@
+"""What Argo CD renders in a way that drift does not know is not compared."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.cli import main
+from tests.drift.sources.conftest import URL
+from tests.git import git
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {a: '1'}\n"
+OTHER = "0" * 40
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A work tree with a directory and a kustomization, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    write({"dir/a.yaml": CONFIG, "k/a.yaml": CONFIG, "k/kustomization.yaml": "resources: [a.yaml]\n"})
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    git(tmp_path, "remote", "add", "origin", URL)
+    commit()
+    return tmp_path
+
+
+def write(files: dict[str, str]) -> None:
+    for name, text in files.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+
+
+def commit() -> str:
+    git(Path(), "add", "--all")
+    git(Path(), "commit", "--quiet", "--message=change")
+    return git(Path(), "rev-parse", "HEAD")
+
+
+def source(path: str = "dir", **more: Any) -> dict[str, Any]:
+    return {"repoURL": URL, "path": path, "targetRevision": "main", **more}
+
+
+def report(*sources: dict[str, Any], **status: Any) -> tuple[int, str]:
+    """Returns the exit status, and what is said about the sources of an Application."""
+    ours: dict[str, Any] = {"sources": sources} if len(sources) > 1 else {"source": sources[0]}
+    application = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "web", "namespace": "team"},
+        "spec": {"destination": {"server": "https://kubernetes.default.svc", "namespace": "shop"}, **ours},
+        "status": status,
+    }
+    Path("../live.yaml").write_text(f"{CONFIG}---\n{json.dumps(application)}\n")
+    flags = ("--live", "../live.yaml", "--unmanaged", "off", "--output", "json=../report.json")
+    code = main(["report", "--argocd", "team/web", "--checkout", ".", *flags])
+    return code, " ".join(one["message"] or "" for one in json.loads(Path("../report.json").read_text())["sources"])
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (
+            {"images": ["web=r/web:$ARGOCD_APP_REVISION"]},
+            "the image web=r/web:$ARGOCD_APP_REVISION contains a variable",
+        ),
+        ({"commonLabels": {"commit": "${ARGOCD_APP_REVISION}"}}, "the label commit contains a variable"),
+    ],
+)
+def test_a_variable_in_a_kustomization_is_refused(options: dict[str, Any], reason: str) -> None:
+    status, message = report(source("k", kustomize=options))
+
+    assert (status, reason in message) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("team_web", 3), ("web", 3), ("other_web", 0), ("team_other", 0), ("other", 0)]
+)
+def test_a_file_that_changes_the_parameters_of_the_application_is_refused(name: str, status: int) -> None:
+    write({f"dir/.argocd-source-{name}.yaml": "directory: {recurse: true}\n"})
+    commit()
+
+    code, message = report(source())
+
+    assert (code, "which changes its parameters, is not supported" in message) == (status, status == 3)
+
+
+def test_a_source_that_a_plugin_has_recognized_is_refused() -> None:
+    one = source()
+    for compared in (one, {**one, "targetRevision": "other"}):
+        status, message = report(one, sourceType="Plugin", sync={"comparedTo": {"source": compared}})
+        assert (status, "it is rendered by a plugin of Argo CD" in message) == (3, True)
+    for other in (source("k"), source(directory={"recurse": True}), None):
+        assert report(one, sourceType="Plugin", sync={"comparedTo": {"source": other}})[0] == 0
+    assert report(one, sourceType="Directory", sync={"comparedTo": {"source": one}})[0] == 0
+
+
+def test_one_of_several_sources_that_a_plugin_has_recognized_is_refused() -> None:
+    values = {"repoURL": URL, "ref": "values"}
+    sources = (source(), values, source("k"))
+    sync = {"comparedTo": {"source": {"repoURL": ""}, "sources": sources}}
+
+    status, message = report(*sources, sourceTypes=["Directory", "", "Plugin"], sync=sync)
+
+    assert (status, message.count("it is rendered by a plugin of Argo CD")) == (3, 1)
+
+
+def test_a_source_that_argocd_has_read_as_another_type_at_this_commit_is_refused() -> None:
+    one, now = source("k"), git(Path(), "rev-parse", "HEAD")
+    sync = {"comparedTo": {"source": one}, "revision": now}
+
+    status, message = report(one, sourceType="Directory", sync=sync)
+
+    assert (status, "Argo CD reads it as directory, and drift would read it as kustomize" in message) == (3, True)
+
+
+def test_a_source_may_have_been_of_another_type_at_another_commit() -> None:
+    one = source()
+    assert report(one, sourceType="Kustomize", sync={"comparedTo": {"source": one}, "revision": OTHER})[0] == 0
