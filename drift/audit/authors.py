@@ -1,6 +1,6 @@
 """Finds the users that made a difference, or created an object, among the writes of an audit log."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from drift.audit.effects import Target
@@ -25,13 +25,19 @@ class Trail:
     writes: Sequence[Write]
     syncers: Syncers
 
-    def creators(self, finding: Finding) -> Sequence[Attribution]:
-        """Returns who created an unmanaged object; if the log has no creation, who may have written its fields."""
+    def creators(self, finding: Finding, ends: Callable[[Write], Evidence | None]) -> Sequence[Attribution]:
+        """Returns who created an unmanaged object; if the log has no creation, who may have written its fields.
+
+        Args:
+            finding: The finding.
+            ends: Returns the evidence that the object of a creation was deleted, so that another one is live.
+        """
         created = last_creation(self.writes)
-        if created is None:
+        ended = None if created is None else ends(created)
+        if created is None or ended is Evidence.EXACT:
             return self._by_managers(finding, list(self.writes), is_complete=False)
         others = [Attribution(actor) for actor in finding.actors if not created.was_by(actor)]
-        return [Attribution.for_finding(created, finding, Evidence.EXACT), *others]
+        return [Attribution.for_finding(created, finding, ended or Evidence.EXACT), *others]
 
     def editors(self, index: int, target: Target) -> Sequence[Attribution]:
         """Returns who made a difference in an object that is in Git and in the cluster.

@@ -86,6 +86,14 @@ class Deletions:
         created = last_creation(self.log.of(place))
         return self._deletion(_Lifetime(place, None if created is None else created.received))
 
+    def ends(self, place: Place, created: Write) -> Evidence | None:
+        """Returns the evidence that an object was deleted after a creation; None if the log has no deletion."""
+        deletions = self._direct(_Lifetime(place, created.received, uid=created.uid))
+        if not deletions:
+            return None
+        are_uncertain = all(write.has_selector and write.names is None for write in deletions)
+        return Evidence.CANDIDATE if are_uncertain else Evidence.EXACT
+
     def _deletion(self, life: _Lifetime) -> Deletion:
         deletions = self._direct(life)
         if not deletions:

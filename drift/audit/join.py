@@ -13,6 +13,7 @@ A write whose bodies show that it did not touch the field names no one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,7 +185,7 @@ class AuditJoin:
             deletion = self._deletions.of(place)
             return deletion.named(), deletion.note
         if finding.change is Change.UNMANAGED:
-            return trail.creators(finding), None
+            return trail.creators(finding, partial(self._deletions.ends, place)), None
         return () if target is None else trail.editors(*target), None
 
 

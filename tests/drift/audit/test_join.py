@@ -197,6 +197,28 @@ def test_an_unmanaged_object_with_a_generated_name_has_its_creator(tmp_path: Pat
     assert users(joined.finding(created, another)) == [(JANE, "exact")]
 
 
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        ([], [(JANE, "exact")]),
+        ([event(20, SAM, "delete", "configmaps/other")], [(JANE, "exact")]),
+        ([event(20, SAM, "delete", "configmaps/web")], []),
+        ([event(20, SAM, "delete", "configmaps/web"), event(21, SAM, "create", "configmaps/web")], [(SAM, "exact")]),
+        ([event(5, SAM, "delete", "configmaps/web")], [(JANE, "exact")]),
+        ([event(20, SAM, "deletecollection", "configmaps/")], []),
+        # The collection may be a part that the object was not in.
+        ([event(20, SAM, "deletecollection", "configmaps/", requestURI="/?labelSelector=a")], [(JANE, "candidate")]),
+    ],
+)
+def test_an_object_that_was_made_again_outside_of_the_log_has_not_its_first_creator(
+    tmp_path: Path, later: list[dict[str, Any]], expected: list[tuple[str, str]]
+) -> None:
+    joined = Joined(tmp_path, [config_map("other")], [config_map("other"), config_map("web")])
+    finding = joined.finding(event(10, JANE, "create", "configmaps/web"), *later)
+
+    assert [(actor.user, actor.evidence) for actor in finding.actors if actor.user] == expected
+
+
 def test_a_log_is_read_again_only_for_what_the_garbage_collector_deleted(
     deleted: Joined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
