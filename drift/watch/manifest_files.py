@@ -7,15 +7,16 @@ is how git-sync and mounted ConfigMaps update their files.
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from stat import S_ISDIR
 from time import monotonic
 from typing import Final
 
-from drift.documents.files import document_files
+from drift.documents.files import files_below, has_ending
 from drift.errors import DriftError
 from drift.model import ManifestsInfo
 from drift.sources.git import manifests_info
+from drift.sources.kustomizations import KUSTOMIZATIONS
 from drift.watch.comparison import DesiredState
 from drift.watch.reflector import Timing
 
@@ -63,7 +64,9 @@ def fingerprint(paths: Sequence[str]) -> Fingerprint:
 
 def _files(path: Path) -> list[Path]:
     try:
-        return document_files(path)
+        if not path.is_dir():
+            return [path]
+        return [path / name for name in files_below(path) if has_ending(name) or PurePath(name).name in KUSTOMIZATIONS]
     except OSError:
         return []
 

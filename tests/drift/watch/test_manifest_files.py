@@ -10,7 +10,7 @@ from drift.model import ManifestsInfo, SourceInfo, SourceKind
 from drift.sources.model import Desired, Rendered
 from drift.watch import manifest_files
 from drift.watch.comparison import DesiredState
-from drift.watch.manifest_files import ManifestsReloaded, ManifestsUnreadable, ManifestWatcher
+from drift.watch.manifest_files import ManifestsReloaded, ManifestsUnreadable, ManifestWatcher, fingerprint
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, SHORT, Begin, eventually
 
@@ -113,6 +113,28 @@ def _checkout(workspace: Application, name: str, text: str) -> Path:
     folder.mkdir()
     (folder / "manifests.yaml").write_text(text.replace("NAMESPACE", workspace.namespace))
     return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "is_noticed"),
+    [
+        ("Kustomization", True),
+        ("sub/Kustomization", True),
+        ("a.yaml", True),
+        ("sub/a.json", True),
+        ("history.db", False),
+    ],
+)
+def test_a_file_that_is_read_is_noticed(tmp_path: Path, name: str, *, is_noticed: bool) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    seen = [fingerprint([str(tmp_path)])]
+    for text in ("resources: [a.yaml]\n", "resources: [a.yaml, b.yaml]\n"):
+        file.write_text(text)
+        seen.append(fingerprint([str(tmp_path)]))
+
+    assert len({*seen}) == (3 if is_noticed else 1)
+    assert fingerprint([str(file)]) != fingerprint([str(tmp_path / "none")])
 
 
 def test_a_source_that_could_not_be_rendered_is_tried_again_and_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
