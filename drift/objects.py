@@ -17,6 +17,8 @@ STDIN: Final = "<stdin>"
 #: The annotation in which ``kubectl apply`` stores the manifest that it applied last.
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _HALF_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+#: A dataclass among the values, such as `Incomparable`, is an error.
+_JSON_OPTIONS: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def as_object(value: Json) -> Object:
@@ -58,7 +60,7 @@ def indented_json(value: Json) -> str:
         TypeError: It holds a value that JSON does not have.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+        return orjson.dumps(value, option=_JSON_OPTIONS).decode()
     except TypeError:
         # A number of more than 64 bits, or half of a surrogate pair. With an indent, this takes twenty times as long.
         text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,6 @@
-from drift.objects import Incomparable, Manifest, Object, PackedObject
+import pytest
+
+from drift.objects import Incomparable, Manifest, Object, PackedObject, indented_json
 from drift.redaction import Redacted
 
 
@@ -18,3 +20,10 @@ def test_what_json_cannot_represent_is_not_packed() -> None:
         body: Object = {"data": {"key": value}}
 
         assert PackedObject.pack(body) is body
+
+
+@pytest.mark.parametrize("beside", [1, 2**64])
+def test_what_cannot_be_shown_is_not_written(beside: int) -> None:
+    for value in (Redacted(b"secret"), Incomparable("encrypted")):
+        with pytest.raises(TypeError):
+            indented_json({"a": [value], "b": beside})
