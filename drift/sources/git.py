@@ -451,12 +451,13 @@ def _read_revision(
             inside, path = str(file.parent), path.parent
         prefix = "" if inside == "." else f"{inside}/"
         if (top / inside).is_dir():
-            below = [name for name in files_below(top / inside) if not is_left_out(name, str(path), exclude)]
+            every = files_below(top / inside)
+            below = [name for name in every if not is_left_out(name, str(path), exclude)]
             # The path itself may be a link.
             here = _relative(top, top / inside)
             below_here = "" if here == "." else f"{here}/"
             lost = [name for name in outside if name.startswith(below_here) and has_ending(name)]
-            selected = select_files(str(path), below, lambda name: read(prefix + name))
+            selected = select_files(str(path), below, lambda name: read(prefix + name), lambda: every)
             for error in selected.errors:
                 raise error
             names = [prefix + name for name in selected.files]

@@ -17,6 +17,7 @@ from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
 from drift.model import SourceKind
 from drift.objects import Json, as_object, at
+from drift.words import first_few
 
 #: The file names that kustomize looks for, in its order.
 KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -94,18 +95,41 @@ def is_kustomize_api(api_version: Json) -> bool:
     return isinstance(api_version, str) and api_version.startswith(_GROUP)
 
 
-def select_files(folder: str, files: Collection[str], read: ReadFile) -> SelectedFiles:
+def select_files(
+    folder: str, files: Collection[str], read: ReadFile, every: Callable[[], Collection[str]] | None = None
+) -> SelectedFiles:
     """Selects the files of a folder that contain manifests.
 
     Args:
         folder: As the user named it, for messages.
-        files: All files below the folder, as relative paths with ``/``.
+        files: The files below the folder, as relative paths with ``/``.
         read: Reads a file.
+        every: Returns the files with those that the user excludes; None if that is nothing.
 
     Raises:
-        UsageError: A subfolder must be rendered first. The message names the command.
+        UsageError: A subfolder must be rendered first, and the message names the command; or what the user excludes is
+            a part of a kustomization.
     """
-    return _Selector(folder, files, read).select()
+    try:
+        return _Selector(folder, files, read).select()
+    except UsageError:
+        parts = [] if every is None else _excluded_parts(folder, files, read, every())
+        if not parts:
+            raise
+        named = first_few([shlex.quote(normpath(f"{folder}/{part}")) for part in parts], _MAX_NAMED)
+        raise UsageError(
+            f"exclude cannot leave out what a kustomization lists: {named}; exclude the whole folder of the "
+            "kustomization, or exclude nothing of it and ignore the objects with a rule in drift.yaml"
+        ) from None
+
+
+def _excluded_parts(folder: str, files: Collection[str], read: ReadFile, every: Collection[str]) -> list[str]:
+    """Returns the excluded files that kustomizations list, if these only list files."""
+    try:
+        selected = _Selector(folder, every, read).select()
+    except UsageError:
+        return []
+    return sorted(selected.by_kustomization.difference(files))
 
 
 def _is_list_only(folder: str, files: Collection[str], read: ReadFile) -> bool:

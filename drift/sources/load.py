@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -374,7 +375,9 @@ def _read_folder(as_written: str, path: str, plain: PlainFiles, exclude: Sequenc
     folder = Path(as_written)
     errors: list[OSError] = []
     links: list[str] = []
-    selected = select_files(as_written, files_below(folder, exclude, errors.append, links.append), _reader(folder))
+    files = files_below(folder, exclude, errors.append, links.append)
+    every = partial(files_below, folder, on_error=lambda _: None) if exclude else None
+    selected = select_files(as_written, files, _reader(folder), every)
     unread = [ManifestError(f"{error.filename}: cannot be read: {error.strerror}") for error in errors]
     folder_links = [str(folder / name) for name in sorted(links)]
     yield _File(as_written, [*unread, *selected.errors], path=path, folder_links=folder_links)

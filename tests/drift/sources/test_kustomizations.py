@@ -89,6 +89,46 @@ def test_a_listed_file_outside_of_the_named_folder_is_not_read(write: Write) -> 
     assert names(".") == ["a"]
 
 
+@pytest.mark.parametrize("exclude", ["cm.yaml", "sub"])
+@pytest.mark.parametrize("path", ["kz", ".", "kz/kustomization.yaml"])
+def test_a_part_of_a_kustomization_cannot_be_excluded(write: Write, path: str, exclude: str) -> None:
+    write(
+        **{
+            "kz/kustomization.yaml": "resources: [cm.yaml, web.yaml, sub]\n",
+            "kz/cm.yaml": config_map("cm"),
+            "kz/web.yaml": config_map("web"),
+            "kz/other.yaml": config_map("other"),
+            "kz/sub/kustomization.yaml": "resources: [a.yaml]\n",
+            "kz/sub/a.yaml": config_map("a"),
+            "free/a.yaml": config_map("free"),
+        }
+    )
+    part = "kz/cm.yaml" if exclude == "cm.yaml" else "kz/sub/a.yaml"
+
+    with pytest.raises(UsageError, match=rf"^exclude cannot leave out what a kustomization lists: {part}; exclude the"):
+        load_manifests([path], exclude=[FileGlob(exclude)])
+    assert len(load_manifests([path], exclude=[FileGlob("other.yaml")]).manifests) == (4 if path == "." else 3)
+    if path == ".":
+        assert [one.name for one in load_manifests([path], exclude=[FileGlob("kz")]).manifests] == ["free"]
+
+
+def test_an_overlay_is_an_error_that_says_what_to_name_whatever_is_excluded(write: Write) -> None:
+    write(**BASE, **{"prod/kustomization.yaml": OVERLAY, "prod/notes.yaml": ""})
+
+    with pytest.raises(UsageError, match=r"drift report prod"):
+        load_manifests(["."], exclude=[FileGlob("notes.yaml")])
+
+
+def test_a_part_of_a_kustomization_cannot_be_excluded_at_a_revision(write: Write) -> None:
+    folder = write(**BASE)
+    git(folder, "init", "--quiet")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message=first")
+
+    with pytest.raises(UsageError, match=r"^exclude cannot leave out what a kustomization lists: base/a\.yaml;"):
+        load_manifests_at("HEAD", ["base"], [FileGlob("a.yaml")])
+
+
 def test_two_kustomizations_in_one_folder_are_an_error(write: Write) -> None:
     write(**BASE, **{"base/Kustomization": "resources: [a.yaml]\n"})
 
