@@ -10,6 +10,7 @@ from drift.actions.files import (
     ReadText,
     RefusedError,
     check_is_not_generated,
+    check_is_not_the_last,
     file_for_manifest,
     is_path,
     kustomizations_around,
@@ -124,7 +125,10 @@ def _adopt(selected: Selected, report: Report, files: Files, generator_of: Gener
         return
     file = _source(selected.item).file
     _check_is_edited_by_people(generator_of(file), files, selected)
-    files.edit(file, _edited(files.text(file), selected, renamed))
+    edited = _edited(files.text(file), selected, renamed)
+    if edited is None:
+        check_is_not_the_last(file, files)
+    files.edit(file, edited)
 
 
 def _remove_from_kustomizations(deleted: str, files: Files) -> None:

@@ -15,7 +15,7 @@ from drift.errors import ManifestError
 from drift.model import ObjectReport, Report, SourceInfo, SourceKey, SourceKind, sources_of
 from drift.objects import STDIN, Json, Object, as_object
 from drift.redaction import is_secret, redact_secret
-from drift.sources.kustomizations import KUSTOMIZATIONS, is_kustomize_api
+from drift.sources.kustomizations import KUSTOMIZATIONS, LIST_ONLY_FIELDS, is_kustomize_api
 
 #: Reads a text file, with its line breaks. Raises OSError if it cannot, and UnicodeError if it is not UTF-8.
 ReadText = Callable[[str], str]
@@ -331,6 +331,18 @@ def check_is_not_generated(file: str, text: str) -> None:
     """Raises a `RefusedError` if the first lines of a file say that it is generated."""
     if _GENERATED.match(text):
         raise RefusedError(f"{file} is generated, as its first lines say; change what it is generated from")
+
+
+def check_is_not_the_last(file: str, files: Files) -> None:
+    """Raises a `RefusedError` if a kustomization lists only this file: kustomize does not build an empty one."""
+    deleted = {*map(posixpath.abspath, files.deleted), posixpath.abspath(file)}
+    for one in kustomizations_around(file, files):
+        folder = posixpath.dirname(posixpath.abspath(one.file))
+        is_rest = (posixpath.normpath(posixpath.join(folder, str(entry))) not in deleted for entry in one.resources)
+        if one.lists(one.name) and as_object(one.fields).keys() <= LIST_ONLY_FIELDS and not any(is_rest):
+            raise RefusedError(
+                f"{file} is the last file that {one.file} lists; delete both, and what lists them, by hand"
+            )
 
 
 def _place(item: ObjectReport, report: Report) -> _Place:

@@ -23,7 +23,8 @@ from drift.words import first_few
 KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 CHART: Final = "Chart.yaml"
 _GROUP: Final = "kustomize.config.k8s.io/"
-_LIST_ONLY_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "resources"})
+#: The fields of a kustomization that only lists files.
+LIST_ONLY_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "resources"})
 #: Objects with this annotation are input for kustomize functions. kustomize does not output them.
 _LOCAL_CONFIG: Final = "config.kubernetes.io/local-config"
 #: Maximum number of folders in one message.
@@ -250,7 +251,7 @@ class _Selector:
         if len(kustomizations) != 1:
             return None
         value = self._only_document(kustomizations[0])
-        if not isinstance(value, dict) or not value.keys() <= _LIST_ONLY_FIELDS:
+        if not isinstance(value, dict) or not value.keys() <= LIST_ONLY_FIELDS:
             return None
         if value.get("kind", "Kustomization") != "Kustomization" or not is_kustomize_api(
             value.get("apiVersion", _GROUP)

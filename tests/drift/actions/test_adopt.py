@@ -427,6 +427,25 @@ def test_the_kustomization_above_the_working_directory_lists_what_is_there(
     assert listed == "resources: [deploy/web.yaml, deploy/configmap-stray.yaml]\n"
 
 
+@pytest.mark.parametrize(("more", "is_adopted"), [("", False), ("configMapGenerator: [{name: x}]\n", True)])
+def test_the_last_file_of_a_kustomization_is_not_deleted(
+    repository: Path, capsys: Out, more: str, *, is_adopted: bool
+) -> None:
+    _report(repository, GONE, "kz/gone.yaml", live=WEB)
+    _report(repository, GONE.replace("gone", "too"), "kz/too.yaml", live=WEB)
+    (repository / "kz/kustomization.yaml").write_text("resources: [gone.yaml, too.yaml]\n")
+    assert main(["report", "kz", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+    (repository / "kz/kustomization.yaml").write_text(f"resources: [gone.yaml, too.yaml]\n{more}")
+    capsys.readouterr()
+
+    main(["adopt", "report.json", "ConfigMap/gone", "ConfigMap/too", "--write"])
+
+    message = "is the last file that kz/kustomization.yaml lists"
+    assert (message in capsys.readouterr().err) == (not is_adopted)
+    listed = "[]" if is_adopted else "[too.yaml]"
+    assert (repository / "kz/kustomization.yaml").read_text() == f"resources: {listed}\n{more}"
+
+
 def test_no_kustomization_outside_of_the_repository_changes(repository: Path) -> None:
     listed = "resources: [deploy/web.yaml, deploy/gone.yaml]\n"
     _kustomization_above(repository, listed)
