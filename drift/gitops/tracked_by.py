@@ -160,10 +160,10 @@ def _runs_hooks(live: Object) -> bool | None:
 # Cached, because most objects of a kind have the same managers.
 @lru_cache(maxsize=4096)
 def _may_run_hooks(names: tuple[ManagerName, ...], state: tuple[int, ...]) -> bool | None:
-    actors = [Actor(*name, None) for index, name in enumerate(names) if index not in state]
-    appliers = {actor.manager for actor in actors if actor.subresource is None and is_gitops_applier(actor)}
+    appliers = _gitops_appliers(names, state)
     if appliers:
         return not appliers <= _WITHOUT_HOOKS
+    actors = (Actor(*name, None) for index, name in enumerate(names) if index not in state)
     return False if any(map(is_kubectl_apply, actors)) else None
 
 
@@ -174,8 +174,10 @@ def may_be_applied(metadata: Object) -> bool:
     """
     managed_fields = metadata.get("managedFields")
     names = manager_names(managed_fields)
-    state = state_entries(names, managed_fields)
-    return not set(names) - {NAMELESS} or any(
-        subresource is None and index not in state and is_gitops_applier(Actor(manager, operation, None, None))
-        for index, (manager, operation, subresource) in enumerate(names)
-    )
+    return not set(names) - {NAMELESS} or bool(_gitops_appliers(names, state_entries(names, managed_fields)))
+
+
+@lru_cache(maxsize=4096)
+def _gitops_appliers(names: tuple[ManagerName, ...], state: tuple[int, ...]) -> frozenset[str]:
+    actors = (Actor(*name, None) for index, name in enumerate(names) if index not in state)
+    return frozenset(actor.manager for actor in actors if actor.subresource is None and is_gitops_applier(actor))

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 from drift.documents.parse import read_documents
 from drift.errors import ConnectError, ManifestError, UsageError
@@ -304,9 +304,14 @@ def proxy_credentials(proxy: str) -> dict[str, str] | None:
     parts = urlsplit(proxy)
     if parts.username is None:
         return None
+    return {"proxy-authorization": basic_authentication(parts)}
+
+
+def basic_authentication(url: SplitResult) -> str:
+    """Returns the value of the header that sends the user and the password of a URL."""
     # make_headers of urllib3 encodes as Latin-1 only.
-    user = b":".join(unquote_to_bytes(os.fsencode(part or "")) for part in (parts.username, parts.password))
-    return {"proxy-authorization": f"Basic {b64encode(user).decode()}"}
+    user = b":".join(unquote_to_bytes(os.fsencode(part or "")) for part in (url.username, url.password))
+    return f"Basic {b64encode(user).decode()}"
 
 
 def is_loopback(host: str) -> bool:

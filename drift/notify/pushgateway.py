@@ -3,16 +3,15 @@
 A failed push is one line on standard error. It does not change the exit status, which describes the findings.
 """
 
-import os
-from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import urllib3
 from urllib3.util import Retry, Timeout
 
 from drift.errors import UsageError
+from drift.kube.kubeconfig import basic_authentication
 from drift.kube.limits import call_with_timeout
 
 VARIABLE: Final = "DRIFT_PUSHGATEWAY_URL"
@@ -58,11 +57,7 @@ def parse_address(text: str | None) -> Pushgateway:
         raise UsageError(f"--push-metrics: {VARIABLE} must be a URL such as http://pushgateway:9091")
     path = parts.path.rstrip("/")
     path += "" if "/metrics/job" in path else _DEFAULT_GROUP
-    headers = {}
-    if parts.username:
-        # make_headers of urllib3 encodes as Latin-1 only.
-        user = b":".join(unquote_to_bytes(os.fsencode(part or "")) for part in (parts.username, parts.password))
-        headers = {"authorization": f"Basic {b64encode(user).decode()}"}
+    headers = {"authorization": basic_authentication(parts)} if parts.username else {}
     host = parts.netloc.rpartition("@")[2]
     return Pushgateway(urlunsplit((parts.scheme, host, path, "", "")), gateway, headers)
 

@@ -10,6 +10,12 @@ from tests.drift.noise.conftest import BOTH, Quiet
 from tests.drift.samples import WIDGETS, deployment, wait_for_schema, widget
 
 
+def _serve_widgets(workspace: Application) -> None:
+    workspace.write(WIDGETS)
+    workspace.sync()
+    wait_for_schema(workspace)
+
+
 def test_n1_quantities_are_equal_across_forms(quiet: Quiet) -> None:
     resources = """
 resources:
@@ -25,9 +31,7 @@ def test_n1_amounts_finer_than_the_server_stores_are_equal(quiet: Quiet) -> None
 
 @pytest.mark.usefixtures("crd")
 def test_n1_quantities_are_equal_in_custom_resources_too(workspace: Application) -> None:
-    workspace.write(WIDGETS)
-    workspace.sync()
-    wait_for_schema(workspace)
+    _serve_widgets(workspace)
     workspace.write(WIDGETS + "---\n" + widget("{resources: {requests: {cpu: 1000m}}, size: 1000m}"))
     workspace.sync()
     workspace.write(WIDGETS + "---\n" + widget("{resources: {requests: {cpu: 1}}, size: '1'}"))
@@ -38,9 +42,7 @@ def test_n1_quantities_are_equal_in_custom_resources_too(workspace: Application)
 
 @pytest.mark.usefixtures("crd")
 def test_n3_durations_are_equal_across_forms_where_the_schema_says_duration(workspace: Application) -> None:
-    workspace.write(WIDGETS)
-    workspace.sync()
-    wait_for_schema(workspace)
+    _serve_widgets(workspace)
     workspace.write(WIDGETS + "---\n" + widget("{timeout: 8760h, size: 8760h}"))
     workspace.sync()
     workspace.write(WIDGETS + "---\n" + widget("{timeout: 8760h0m0s, size: 8760h0m0s}"))
@@ -62,9 +64,7 @@ def test_n4_zero_replicas_are_not_absent(workspace: Application) -> None:
 
 @pytest.mark.usefixtures("crd")
 def test_n5_an_empty_list_without_a_type_is_not_absent(workspace: Application) -> None:
-    workspace.write(WIDGETS)
-    workspace.sync()
-    wait_for_schema(workspace)
+    _serve_widgets(workspace)
     workspace.write(WIDGETS + "---\n" + widget("{resources: {claims: [a], none: [], nothing: null}}"))
     workspace.sync()
     assert workspace.report().findings == []
