@@ -82,11 +82,13 @@ class _LastScan:
 
     Attributes:
         report: Its report.
+        findings: The result of `_findings` for it.
         reflectors: The reflectors that it read from.
         changed_at: RFC 3339, the time of the first scan that found the same as this one.
     """
 
     report: Report
+    findings: Report
     reflectors: tuple[Reflector, ...]
     changed_at: str
 
@@ -115,10 +117,10 @@ class WatchStatus:
 
         With ``is_scan`` false, it is the report of the last full scan, with the objects that have changed since.
         """
-        last = self._last_scan
-        is_same = last is not None and _findings(last.report) == _findings(report)
+        last, findings = self._last_scan, _findings(report)
+        is_same = last is not None and last.findings == findings
         changed_at = last.changed_at if last is not None and is_same else datetime.now(UTC).isoformat()
-        self._last_scan = _LastScan(report, reflectors, changed_at)
+        self._last_scan = _LastScan(report, findings, reflectors, changed_at)
         self._counts = replace(self._counts, scans=self._counts.scans + is_scan, requests=requests)
 
     def set_manifest_error(self, error: str) -> None:
