@@ -162,7 +162,7 @@ def groups_of(episodes: Iterable[Episode], by: By) -> Sequence[EpisodeGroup]:
     does not count.
     """
     by_name: dict[str | None, list[Episode]] = {}
-    for episode in sorted(episodes, key=lambda episode: episode.first_seen, reverse=True):
+    for episode in sorted(episodes, key=_first_seen, reverse=True):
         for name in _names(episode, by) or (None,):
             by_name.setdefault(name, []).append(episode)
     return sorted((_group(name, found) for name, found in by_name.items()), key=_worst_first)
@@ -200,14 +200,27 @@ def _worst_first(group: EpisodeGroup) -> tuple[bool, int, int, int, str]:
 
 
 def worst_episodes_first(episodes: Iterable[Episode]) -> Sequence[Episode]:
-    """Returns the open episodes by severity and age, the oldest first, and then those that ended, the latest first."""
-    chosen = sorted(episodes, key=lambda episode: episode.first_seen)
+    """Returns the open episodes by severity and age, the oldest first, and then those that ended, the latest first.
+
+    Scans have times to the second. Of episodes that ended in the same second, those that were seen last come first.
+    """
+    chosen = sorted(episodes, key=_first_seen)
     still_open = [episode for episode in chosen if episode.state is EpisodeState.OPEN]
     ended = [episode for episode in chosen if episode.state is not EpisodeState.OPEN]
     return [
         *sorted(still_open, key=lambda episode: SEVERITY_RANK[episode.severity]),
-        *sorted(ended, key=lambda episode: episode.ended_at or "", reverse=True),
+        *sorted(ended, key=_end_and_last_seen, reverse=True),
     ]
+
+
+# The text of a time has milliseconds only if they are not zero, so that it cannot be sorted as text.
+def _first_seen(episode: Episode) -> datetime:
+    return datetime.fromisoformat(episode.first_seen)
+
+
+def _end_and_last_seen(episode: Episode) -> tuple[datetime, datetime]:
+    last_seen = datetime.fromisoformat(episode.last_seen)
+    return (last_seen if episode.ended_at is None else datetime.fromisoformat(episode.ended_at), last_seen)
 
 
 def seconds_open(episode: Episode, now: datetime) -> float:

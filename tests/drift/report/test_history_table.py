@@ -75,6 +75,29 @@ def test_the_worst_and_oldest_open_findings_come_first_and_the_latest_ended_ones
     ]
 
 
+def test_the_latest_of_a_second_comes_first() -> None:
+    # Scans have whole seconds, and two may be in the same one. A watch has milliseconds.
+    seconds = {"early": "00Z", "same": "01Z", "late": "01.500Z"}
+    episodes = tuple(
+        episode(
+            number,
+            path=f"{ended}-{seen}",
+            first_seen=f"2026-01-03T11:59:{30 - number}Z",
+            last_seen=f"2026-01-03T12:00:{seconds[seen]}",
+            ended_at=f"2026-01-03T12:00:{seconds[ended]}",
+            state=EpisodeState.RESOLVED,
+        )
+        for number, (ended, seen) in enumerate(
+            [("early", "early"), ("late", "late"), ("same", "early"), ("same", "same"), ("late", "same")]
+        )
+    )
+
+    text = timeline_text(replace(TIMELINE, episodes=episodes), color=False, width=None)
+
+    found = [line.split()[3] for line in text.splitlines() if line.split()[1:2] == ["ConfigMap"]]
+    assert found == ["late-late", "late-same", "same-same", "same-early", "early-early"]
+
+
 def test_people_are_listed_with_their_findings() -> None:
     by = Actor("kubectl-set", "Update", None, "2026-01-01T12:00:00Z")
     jane = replace(by, user="jane@example.com", evidence=Evidence.EXACT)
