@@ -17,6 +17,7 @@ from drift.model import (
 )
 from drift.objects import STDIN
 from drift.paths import OCCURRENCE, ItemKey, parse
+from drift.schema.values import parse_quantity
 
 #: What may be a number or a boolean.
 _LIKE_OTHER_TYPE: Final = re.compile(r"-?[0-9.]+|true|false")
@@ -28,14 +29,36 @@ _PARTIAL_LISTS: Final[Mapping[tuple[str, str] | None, frozenset[str]]] = {
     None: frozenset({"metadata.finalizers"}),
     ("", "ServiceAccount"): frozenset({"metadata.finalizers", "secrets", "imagePullSecrets"}),
 }
-#: Fields that cannot be changed, by kind. Those of objects that hold data are left out: do not advise to delete these.
+#: Fields that cannot be changed, by kind. To delete these objects loses nothing that a sync does not bring back.
 _IMMUTABLE: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("apps", "DaemonSet"): ("spec.selector",),
     ("apps", "Deployment"): ("spec.selector",),
     ("batch", "Job"): ("spec.selector", "spec.template"),
+    ("discovery.k8s.io", "EndpointSlice"): ("addressType",),
+    ("networking.k8s.io", "IngressClass"): ("spec.controller",),
+    ("node.k8s.io", "RuntimeClass"): ("handler",),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): ("roleRef",),
     ("rbac.authorization.k8s.io", "RoleBinding"): ("roleRef",),
+    ("scheduling.k8s.io", "PriorityClass"): ("value", "preemptionPolicy"),
     ("storage.k8s.io", "StorageClass"): ("provisioner", "parameters"),
+}
+#: The same of objects that hold data, or on which other objects depend: do not advise to delete these.
+_IMMUTABLE_WITH_DATA: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("", "PersistentVolumeClaim"): (
+        "spec.accessModes",
+        "spec.dataSource",
+        "spec.selector",
+        "spec.storageClassName",
+        "spec.volumeMode",
+        "spec.volumeName",
+    ),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): ("spec.group", "spec.names.plural", "spec.scope"),
+    ("apps", "StatefulSet"): (
+        "spec.podManagementPolicy",
+        "spec.selector",
+        "spec.serviceName",
+        "spec.volumeClaimTemplates",
+    ),
 }
 
 
@@ -73,6 +96,17 @@ def _has_broken_path(_: ObjectReport, finding: Finding) -> bool:
     return False
 
 
+def _would_shrink_a_volume(item: ObjectReport, finding: Finding) -> bool:
+    desired, live = parse_quantity(finding.desired), parse_quantity(finding.live)
+    return (
+        (item.key.group, item.kind) == ("", "PersistentVolumeClaim")
+        and finding.path == "spec.resources.requests.storage"
+        and desired is not None
+        and live is not None
+        and desired < live
+    )
+
+
 #: What cannot be reverted: whether a reason applies, and the reason.
 _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str]]] = (
     (lambda _, finding: finding.cause is Cause.PENDING_SYNC, "Git is ahead; sync it instead"),
@@ -97,6 +131,11 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
         lambda item, finding: finding.path.startswith(_IMMUTABLE.get((item.key.group, item.kind), ())),
         "the API server refuses to change this field; delete the object, then sync it",
     ),
+    (
+        lambda item, finding: finding.path.startswith(_IMMUTABLE_WITH_DATA.get((item.key.group, item.kind), ())),
+        "the API server refuses to change this field; keep it in Git, or back up what the object holds and recreate it",
+    ),
+    (_would_shrink_a_volume, "a volume cannot shrink; keep its size in Git"),
     (
         lambda item, finding: finding.path in _PARTIAL_LISTS.get((item.key.group, item.kind), _PARTIAL_LISTS[None]),
         "controllers have entries in this list that the report leaves out; edit the object by hand",

@@ -162,6 +162,9 @@ def test_a_list_that_the_report_shows_in_part_is_not_reverted(kind: str, path: s
         ("apps", "Deployment", "spec.replicas", False),
         ("batch", "Job", "spec.template.spec.containers[name=a].image", True),
         ("batch", "Job", "spec.suspend", False),
+        ("apps", "StatefulSet", "spec.volumeClaimTemplates[metadata.name=data].spec.storageClassName", True),
+        ("apps", "StatefulSet", "spec.template.spec.containers[name=a].image", False),
+        ("", "PersistentVolumeClaim", "spec.accessModes", True),
         ("example.com", "RoleBinding", "roleRef", False),
     ],
 )
@@ -169,6 +172,14 @@ def test_a_field_that_cannot_be_changed_is_not_patched(group: str, kind: str, pa
     item = replace(OBJECT, api_version=f"{group}/v1", key=ObjectKey(group, kind, "shop", "a"))
 
     assert (_commands(replace(FINDING, path=path), item).revert is None) is refused
+
+
+@pytest.mark.parametrize(("desired", "live", "refused"), [("1Gi", "2Gi", True), ("1Gi", "1000Mi", False)])
+def test_a_volume_does_not_shrink(desired: str, live: str, *, refused: bool) -> None:
+    item = replace(OBJECT, api_version="v1", key=ObjectKey("", "PersistentVolumeClaim", "shop", "a"))
+    size = replace(FINDING, path="spec.resources.requests.storage", desired=desired, live=live)
+
+    assert (_commands(size, item).revert is None) is refused
 
 
 @pytest.mark.parametrize(
