@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
@@ -25,6 +27,29 @@ CRDS = Path(__file__).parents[1] / "rescan/crds"
 # The same examples in every run, without a time limit: a run fails because of a change, not by chance or load.
 # To try other examples: `pytest --hypothesis-profile=default`.
 settings.load_profile("ci")
+# Hypothesis also takes examples from the constants of all modules that are imported so far, which differ by worker.
+providers._get_local_constants = Constants  # noqa: SLF001
+
+_GIT_SETTINGS = {
+    "commit.gpgsign": "false",
+    "tag.gpgsign": "false",
+    "core.hooksPath": os.devnull,
+    "init.templateDir": "",
+}
+
+
+def _forget_the_callers_environment() -> None:
+    """Removes what a Git hook, an indexed Job or a user's shell sets, and what the user's Git signs and runs."""
+    names = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "JOB_COMPLETION_INDEX", "JOB_COMPLETIONS"}
+    for name in list(os.environ):
+        if name in names or name.startswith(("GIT_", "DRIFT_", "HELM_")):
+            del os.environ[name]
+    os.environ["GIT_CONFIG_COUNT"] = str(len(_GIT_SETTINGS))
+    for number, (key, value) in enumerate(_GIT_SETTINGS.items()):
+        os.environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+
+
+_forget_the_callers_environment()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

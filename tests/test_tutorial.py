@@ -51,7 +51,7 @@ def run(commands: list[str], cluster: Cluster, folder: Path) -> list[str]:
         ["/usr/bin/env", "bash"],
         input="".join(f"{block}echo '{end}'\n" for block in commands),
         cwd=work,
-        env={**cluster.environment, "PATH": path},
+        env={**cluster.environment, "PATH": path, "XDG_CACHE_HOME": str(folder / "cache")},
         capture_output=True,
         text=True,
         check=False,

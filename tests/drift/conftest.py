@@ -45,6 +45,12 @@ class Scanned:
         ]
 
 
+def forget_versions(document: dict[str, Any]) -> None:
+    """Removes the resourceVersions of a report, to compare it with another: a controller may write a status between."""
+    for item in document["objects"]:
+        item["resourceVersion"] = None
+
+
 @dataclass(frozen=True, slots=True)
 class Application:
     """A namespace of the sandbox, and the folder of its manifests."""
@@ -135,10 +141,11 @@ def proxied(
 
 @pytest.fixture(autouse=True)
 def _developer_kubeconfig_is_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keeps tests away from the developer's own clusters."""
+    """Keeps tests away from the developer's own clusters and cache."""
     monkeypatch.setenv("KUBECONFIG", "/nonexistent/kubeconfig")
     monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    for name in ("KUBERNETES_SERVICE_HOST", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from drift.cli import main
 from tests.drift.conftest import Application
-from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of
+from tests.drift.faulty import CONFIG_MAPS, DRIFT, drift_of, within
 from tools.sandbox import proxy as faults
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.proxy import FOREVER, Fault, Proxy, body, proxy, status
@@ -176,10 +176,13 @@ def test_the_deadline_ends_a_slow_scan(proxied: tuple[Application, Proxy], stder
     application, running = proxied
     running.on("continue=", faults.stall, times=FOREVER)
 
-    scanned = application.report("--deadline", "4s", kubeconfig=running.kubeconfig(application.scratch))
+    deadline, scanned = within(
+        lambda deadline: application.report("--deadline", deadline, kubeconfig=running.kubeconfig(application.scratch)),
+        stderr,
+    )
 
     assert scanned.status == 3
-    assert any("did not finish within 4s" in error for error in scanned.document["errors"])
+    assert any(f"did not finish within {deadline}" in error for error in scanned.document["errors"])
     assert scanned.document["summary"]["objects"]["unchecked"] > 0
     assert stderr() == ""
 

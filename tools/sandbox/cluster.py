@@ -126,7 +126,7 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment for commands: KUBECONFIG, kubectl first on PATH, and HOME in the folder of the cluster."""
+        """The environment for commands: KUBECONFIG, kubectl first on PATH, and its cache in the cluster's folder."""
         return {
             **os.environ,
             "PATH": os.pathsep.join((str(self._binaries.folder), os.environ.get("PATH", os.defpath))),

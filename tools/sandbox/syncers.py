@@ -88,10 +88,11 @@ def sync(
     kubeconfig = cluster.kubeconfig_for(namespace=namespace)
     first: list[str] = []
     rest: list[str] = []
-    custom_resources = False
+    crds: list[str] = []
     for text, kind in _documents(manifests):
         (first if kind in FIRST_KINDS else rest).append(text)
-        custom_resources |= kind == "CustomResourceDefinition"
+        if kind == "CustomResourceDefinition":
+            crds.append(text)
     for number, command in enumerate(_COMMANDS[syncer]):
         for documents in filter(None, (first, rest)):
             text = "---\n".join(documents)
@@ -99,10 +100,21 @@ def sync(
             if owner is not None and number == len(_COMMANDS[syncer]) - 1:
                 text = _marked(cluster, syncer, text, _Marking(owner, namespace, tracking, label))
             _run(cluster, command, text, kubeconfig)
-            if documents is first and custom_resources:
-                # kubectl fails on an object that has no conditions yet; the API server sets both a moment later.
-                cluster.kubectl("wait", "--for=jsonpath={.status.conditions}", "--timeout=180s", "crd", "--all")
-                cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
+            if documents is first and crds:
+                wait_for_crds(cluster, "--filename=-", stdin="---\n".join(crds))
+
+
+def wait_for_crds(cluster: Cluster, *which: str, stdin: str | None = None) -> None:
+    """Waits until the API server serves CRDs: not all, since others may be deleted meanwhile.
+
+    Args:
+        cluster: The cluster that has them.
+        which: The flags that choose them.
+        stdin: Their manifests, for ``--filename=-``.
+    """
+    # kubectl fails on an object that has no conditions yet; the API server sets both a moment later.
+    for condition in ("jsonpath={.status.conditions}", "condition=Established"):
+        cluster.kubectl("wait", f"--for={condition}", "--timeout=180s", *which, stdin=stdin)
 
 
 def _documents(manifests: Path) -> Iterator[tuple[str, str]]:

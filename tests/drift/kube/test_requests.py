@@ -17,7 +17,7 @@ from drift.kube.http_get import FailureReason, Response
 from drift.kube.limits import Deadline
 from drift.kube.requests import AttemptError, Requests, retries_for, retry_after, with_retries
 from tests.drift.conftest import Application
-from tests.drift.faulty import DRIFT, drift_of
+from tests.drift.faulty import DRIFT, drift_of, within
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy, status
 
@@ -263,9 +263,12 @@ def test_a_plugin_that_hangs_is_stopped_by_the_deadline(
     kubeconfig = running.kubeconfig(tmp_path, user=user)
 
     if token_count:
-        scanned = application.report("--deadline", "4s", "--unmanaged", "off", kubeconfig=kubeconfig)
+        deadline, scanned = within(
+            lambda deadline: application.report("--deadline", deadline, "--unmanaged", "off", kubeconfig=kubeconfig),
+            stderr,
+        )
         assert scanned.status == 3
-        assert "did not finish within 4s" in scanned.document["errors"][0]
+        assert f"did not finish within {deadline}" in scanned.document["errors"][0]
     else:
         with pytest.raises(FileNotFoundError):
             application.report("--deadline", "1s", kubeconfig=kubeconfig)

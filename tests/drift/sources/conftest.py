@@ -15,7 +15,7 @@ from tests.git import git
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.controller_crds import ARGOCD, FLUX
 from tools.sandbox.flux_oracle import find_flux_oracle
-from tools.sandbox.syncers import Syncer, sync
+from tools.sandbox.syncers import Syncer, sync, wait_for_crds
 
 URL = "https://git.example.com/acme/apps"
 
@@ -37,8 +37,7 @@ def controller_crds(cluster: Cluster) -> Iterator[None]:
 def install_controller_crds(cluster: Cluster) -> None:
     files = [f"--filename={file}" for module in (*FLUX, *ARGOCD) for file in module.files()]
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", *files)
-    cluster.kubectl("wait", "--for=jsonpath={.status.conditions}", "--timeout=180s", "crd", "--all")
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
+    wait_for_crds(cluster, *files)
 
 
 @dataclass(frozen=True, slots=True)

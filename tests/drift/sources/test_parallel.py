@@ -23,10 +23,15 @@ pytestmark = [
 #: It runs in a process without threads, unlike the tests.
 PROGRAM = """
 import json, os, sys, threading
+from pathlib import Path
+from drift.sources import parallel
 from drift.sources.parallel import parallel_reader
 from drift.sources.load import load_manifests
 
 paths, prepare, between = sys.argv[3:], sys.argv[1], sys.argv[2]
+# As on a machine with two processors.
+os.sched_getaffinity = lambda _: {0, 1}
+parallel._QUOTA = Path("/nonexistent")
 exec(prepare)
 with parallel_reader(paths) as reader:
     exec(between)
@@ -195,7 +200,7 @@ def test_truncated_results_are_read_again(folder: Path) -> None:
 @pytest.mark.parametrize(
     "prepare",
     [
-        "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])",
+        "os.sched_getaffinity = lambda _: {0}",
         "threading.Thread(target=threading.Event().wait, daemon=True).start()",
         "sys.platform = 'darwin'",
         "os.fork = lambda: (_ for _ in ()).throw(OSError())",

@@ -135,6 +135,7 @@ def test_a_slow_request_is_dropped_at_its_deadline(
         return False
 
     eventually(is_dropped)
+    monkeypatch.undo()
     assert large.get("/live.json").status == 200
 
 

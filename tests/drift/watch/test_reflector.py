@@ -71,7 +71,7 @@ def test_an_unreachable_server_makes_the_report_incomplete_until_it_returns(
 def test_a_short_interruption_does_not_make_the_report_incomplete(
     config: Application, restarted: Application, watch: Begin
 ) -> None:
-    watching = watch(timing=Timing(stale_after=60, min_backoff=0.05, max_backoff=0.5))
+    watching = watch(timing=Timing(stale_after=600, min_backoff=0.05, max_backoff=0.5))
 
     restarted.cluster.stop_api_server()
     restarted.cluster.start_api_server()
@@ -102,7 +102,7 @@ def test_an_expired_resource_version_leads_to_a_new_list(config: Application, wa
 
 
 def test_changes_between_two_lists_are_found(config: Application, restarted: Application, watch: Begin) -> None:
-    watching = watch(timing=Timing(stale_after=60, min_backoff=1, max_backoff=1))
+    watching = watch(timing=Timing(stale_after=600, min_backoff=1, max_backoff=1))
     config.kubectl("create", "configmap", "debug", "--from-literal=a=b")
     eventually(lambda: len(watching.findings()) == 1, watching.findings)
 
