@@ -44,3 +44,16 @@ def write_cache_file(file: Path, content: bytes | bytearray) -> None:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def keep_newest(folder: Path, number: int) -> None:
+    """Removes cache files but for those that were written or marked as used last. Errors are ignored."""
+    with suppress(OSError):
+        for old in sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime)[:-number]:
+            old.unlink()
+
+
+def mark_as_used(file: Path) -> None:
+    """Makes a cache file one of the newest. Errors are ignored."""
+    with suppress(OSError):
+        os.utime(file)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import orjson
 
-from drift.cache_folder import cache_file, read_cache_file, write_cache_file
+from drift.cache_folder import cache_file, keep_newest, mark_as_used, read_cache_file, write_cache_file
 from drift.errors import RequestError, not_an_api_server
 from drift.kube.limits import RESPONSE_BYTES
 from drift.objects import Json, ObjectKey
@@ -27,6 +27,8 @@ _DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDisc
 #: Servers before 1.26 have no aggregated discovery and return these kinds.
 _UNAGGREGATED: Final = {"/api": "APIVersions", "/apis": "APIGroupList"}
 _AGGREGATED: Final = f"{_DISCOVERY.format('v2')},{_DISCOVERY.format('v2beta1')},application/json"
+#: Documents of some 15 clusters.
+_MAX_CACHED: Final = 300
 _INDEX: Final = "/openapi/v3"
 
 
@@ -256,7 +258,10 @@ class SchemaSource:
             return None
         file = _cache_file(self._requests.server, address)
         cached = None if file is None else _read(file)
-        return self._fetch(address, file) if cached is None else cached
+        if file is None or cached is None:
+            return self._fetch(address, file)
+        mark_as_used(file)
+        return cached
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -304,6 +309,7 @@ class SchemaSource:
             return None
         if file is not None:
             write_cache_file(file, body)
+            keep_newest(file.parent, _MAX_CACHED)
         return document
 
 

@@ -1,7 +1,8 @@
 """Renders a Helm chart with ``helm template``, for the version and the APIs of the cluster.
 
-A chart may generate random values, such as passwords, or use a clock. Such a chart is rendered twice, and a value that
-differs between the two is not compared. https://helm.sh/docs/chart_template_guide/function_list/
+A chart may generate random values, such as passwords, or use a clock. Such a chart is rendered twice, with a clock at
+another second and on another date. A value that differs between the two is not compared.
+https://helm.sh/docs/chart_template_guide/function_list/
 """
 
 import gzip
@@ -11,9 +12,11 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from time import sleep
 from typing import IO, Final, cast
 
 from drift.documents.files import mode_of, read_file
@@ -28,6 +31,11 @@ from drift.sources.template_lines import object_line
 
 RANDOM: Final = Incomparable("the chart renders another value each time")
 _SOURCE: Final = re.compile(r"^# Source: (.+?)\s*$", re.MULTILINE)
+#: Time zones that never have the same date.
+_WEST: Final = "Etc/GMT+12"
+_EAST: Final = "Etc/GMT-14"
+#: In seconds.
+_ANOTHER_SECOND: Final = 1.1
 _MISSING_DEPENDENCIES: Final = re.compile(r"missing in charts/ directory: (.+)")
 #: Linux limits one argument to 128 KiB, which the APIs of a cluster with many CRDs exceed.
 _APIS_PER_FLAG: Final = 200
@@ -171,15 +179,28 @@ def render_chart(
     Raises:
         SourceError: Helm is not installed or fails.
     """
-    template = partial(_template, chart, installation, runner)
-    first, *others = runner.run_all([template, template] if _needs_two_renderings(chart, installation) else [template])
+    first, *others = _renderings(chart, installation, runner)
     manifests = _read(first, chart, installation.namespace, shown)
     if others in ([], [first]):
         return manifests, ()
     return _mark_random(manifests, _read(others[0], chart, installation.namespace, shown))
 
 
-def _needs_two_renderings(chart: Chart, installation: Installation) -> bool:
+def _renderings(chart: Chart, installation: Installation, runner: Runner) -> Sequence[bytes]:
+    """Returns what Helm prints; twice if a second rendering may differ."""
+    template = partial(_template, chart, installation, runner)
+    match _variation(chart, installation):
+        case Variation.NONE:
+            return [template()]
+        case Variation.RANDOM:
+            return runner.run_all([template, template])
+        case Variation.CLOCK:
+            first = template(zone=_WEST)
+            sleep(_ANOTHER_SECOND)
+            return [first, template(zone=_EAST)]
+
+
+def _variation(chart: Chart, installation: Installation) -> "Variation":
     for file in installation.values:
         try:
             mode = mode_of(Path(file))
@@ -189,10 +210,10 @@ def _needs_two_renderings(chart: Chart, installation: Installation) -> bool:
             raise UsageError(f"--values {file}: no such file")
     files = (Path(file).read_bytes() for file in installation.values)
     words = (word.encode() for word in (*installation.set_values, *installation.flags))
-    return may_change(chart.path, chain(files, words))
+    return variation_of(chart.path, chain(files, words))
 
 
-def _template(chart: Chart, installation: Installation, runner: Runner) -> bytes:
+def _template(chart: Chart, installation: Installation, runner: Runner, zone: str | None = None) -> bytes:
     helm = runner.find("helm")
     if helm is None:
         raise SourceError(
@@ -209,7 +230,7 @@ def _template(chart: Chart, installation: Installation, runner: Runner) -> bytes
     flags += [part for value in installation.set_values for part in ("--set", value)]
     flags += installation.flags
     try:
-        return runner.run(helm, ["template", installation.release, str(chart.path.resolve()), *flags])
+        return runner.run(helm, ["template", installation.release, str(chart.path.resolve()), *flags], zone=zone)
     except SourceError as error:
         missing = _MISSING_DEPENDENCIES.search(str(error))
         if missing is None:
@@ -332,35 +353,46 @@ def _filled(value: Json, installed: Json) -> Json:
 # -- charts that may render other values the next time
 
 _ACTION: Final = re.compile(rb"\{\{.*?\}\}", re.DOTALL)
-#: A match in a comment or a name only costs a second rendering.
-_CHANGING: Final = re.compile(
+# A match in a comment or a name only costs a second rendering.
+_RANDOM: Final = re.compile(
     rb"""(?<![.\w])(?:
         rand[A-Z]\w* | shuffle | uuidv4 | gen[A-Z]\w* | htpasswd | bcrypt | encryptAES | getHostByName |
-        now | ago | date\w* | htmlDate\w* | unixEpoch |
         keys | values  # In the order of a Go map, which is random.
     )\b""",
     re.VERBOSE,
 )
+_CLOCK: Final = re.compile(rb"(?<![.\w])(?:now|ago|date\w*|htmlDate\w*|unixEpoch)\b")
 _CRDS: Final = "crds"
 _ARCHIVES: Final = (".tgz", ".tar.gz")
 
 
-def may_change(chart: Path, given: Iterable[bytes]) -> bool:
-    """Returns whether a chart may render other values the next time.
+class Variation(Enum):
+    """Why a chart may render other values the next time."""
+
+    NONE = auto()
+    RANDOM = auto()
+    CLOCK = auto()
+
+
+def variation_of(chart: Path, given: Iterable[bytes]) -> Variation:
+    """Returns why a chart may render other values the next time; the clock if it has both reasons.
 
     Args:
         chart: Its folder or archive.
         given: Its values, which may contain templates.
     """
+    found = Variation.NONE
     try:
-        return any(map(_uses_changing, given)) or any(map(_uses_changing, _texts(chart)))
+        for text in chain(given, _texts(chart)):
+            for action in _ACTION.finditer(text):
+                if _CLOCK.search(action[0]):
+                    return Variation.CLOCK
+                if _RANDOM.search(action[0]):
+                    found = Variation.RANDOM
     except (OSError, RecursionError, _ArchiveError):
         # Helm will say what is wrong.
-        return True
-
-
-def _uses_changing(text: bytes) -> bool:
-    return any(_CHANGING.search(action[0]) for action in _ACTION.finditer(text))
+        return Variation.RANDOM
+    return found
 
 
 def _texts(path: Path) -> Iterator[bytes]:

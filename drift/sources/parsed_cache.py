@@ -7,12 +7,11 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from drift.cache_folder import cache_file, read_cache_file, write_cache_file
+from drift.cache_folder import cache_file, keep_newest, read_cache_file, write_cache_file
 
 _FOLDER: Final = "manifests"
 #: Nothing larger is kept. 50,000 objects take 40 MB.
@@ -48,9 +47,7 @@ def write_parsed(paths: Sequence[str], parsed: Iterable[Parsed]) -> None:
     if file is None or len(lines) > _MAX_BYTES:
         return
     write_cache_file(file, b"%s\n%s" % (digest_of(lines), lines))
-    with suppress(OSError):
-        for old in sorted(file.parent.iterdir(), key=lambda one: one.stat().st_mtime)[:-_MAX_FILES]:
-            old.unlink()
+    keep_newest(file.parent, _MAX_FILES)
 
 
 def _file(paths: Sequence[str]) -> Path | None:

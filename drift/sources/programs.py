@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import IO, Final, TypeVar
@@ -119,6 +119,7 @@ class Runner:
         *,
         timeout: float = TIMEOUT_SECONDS,
         max_bytes: int = MAX_OUTPUT_BYTES,
+        zone: str | None = None,
     ) -> bytes:
         """Runs a program and returns what it prints to standard output.
 
@@ -127,6 +128,7 @@ class Runner:
             arguments: Its arguments.
             timeout: In seconds. When it is over, the program and all that it started are killed.
             max_bytes: The most that it may print.
+            zone: The name of its time zone; None for that of the machine.
 
         Raises:
             SourceError: It cannot be started, fails, or exceeds a limit. The message is one line that begins with the
@@ -136,7 +138,7 @@ class Runner:
             left = self.deadline.remaining()
             if self._is_stopped.is_set() or not left:
                 raise SourceError(f"{program.name} was not run: {out_of_time(self.deadline)}")
-            process = _start(program, arguments, messages)
+            process = _start(program, arguments, messages, {} if zone is None else {"TZ": zone})
             self._running.add(process)
             if self._is_stopped.is_set():
                 # It was stopped while this program started.
@@ -191,11 +193,13 @@ def out_of_time(deadline: Deadline) -> str:
     return f"the deadline of {format_duration(deadline.seconds or 0)} has passed; raise --deadline"
 
 
-def _start(program: Program, arguments: Sequence[str], messages: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(
+    program: Program, arguments: Sequence[str], messages: IO[bytes], variables: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
             [program.path, *arguments],
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=messages,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from drift.errors import ConnectError, RequestError
+from drift.kube import resources
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import RESPONSE_BYTES
@@ -231,6 +232,24 @@ def test_a_broken_cache_file_is_replaced(tmp_path: Path, monkeypatch: pytest.Mon
 
     # There are no temporary files.
     assert len(list(file.parent.iterdir())) == 1
+
+
+def test_the_cache_keeps_the_documents_that_were_used_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(resources, "_MAX_CACHED", 2)
+
+    with hostile(_schemas) as one, hostile(_schemas) as two, hostile(_schemas) as three:
+        for age, server in enumerate((one, two)):
+            assert SchemaSource(requests(tmp_path, server)).document(CONFIG_MAPS) == SCHEMA
+            newest = max(tmp_path.rglob("*.json"), key=lambda file: file.stat().st_mtime)
+            os.utime(newest, (age, age))
+        first, second = sorted(tmp_path.rglob("*.json"), key=lambda file: file.stat().st_mtime)
+        for server in (one, three):
+            assert SchemaSource(requests(tmp_path, server)).document(CONFIG_MAPS) == SCHEMA
+
+    assert first.exists()
+    assert not second.exists()
+    assert len(list(tmp_path.rglob("*.json"))) == 2
 
 
 @pytest.mark.parametrize("folder", ["/dev/null", "/proc/none", f"/{'x' * 300}", "relative"])

@@ -13,7 +13,7 @@ import pytest
 
 from drift.cli import main
 from drift.errors import SourceError
-from drift.sources.helm import Installation, may_change, read_chart, render_chart
+from drift.sources.helm import RANDOM, Installation, Variation, read_chart, render_chart, variation_of
 from drift.sources.programs import Runner
 from tests.drift.conftest import Application
 from tests.drift.sources.test_kustomize import EMPTY, write
@@ -259,6 +259,18 @@ def test_a_cluster_may_have_more_apis_than_fit_into_one_argument(tmp_path: Path,
     assert [manifest.body["data"] for manifest in manifests] == [{"has": "true"}]
 
 
+def test_the_seconds_and_the_date_of_a_clock_are_not_compared(tmp_path: Path, helm: Path) -> None:
+    del helm
+    clock = {"epoch": "unixEpoch", "time": 'date "15:04:05"', "day": 'date "2006-01-02"'}
+    data = "".join(f"  {name}: '{{{{ now | {shown} }}}}'\n" for name, shown in clock.items())
+    template = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n{data}  fixed: a\n"
+    write(tmp_path, {"web/Chart.yaml": CHART["web/Chart.yaml"], "web/templates/a.yaml": template})
+
+    [manifest], _ = render_chart(read_chart(tmp_path / "web"), Installation("a", "shop"), "web", Runner())
+
+    assert manifest.body["data"] == {"epoch": RANDOM, "time": RANDOM, "day": RANDOM, "fixed": "a"}
+
+
 def test_a_cluster_without_a_release_is_not_called_in_sync(workspace: Application) -> None:
     workspace.cluster.kubectl("delete", "secrets,configmaps", "--all-namespaces", "--selector=owner=helm")
 
@@ -272,19 +284,20 @@ def test_a_cluster_without_a_release_is_not_called_in_sync(workspace: Applicatio
 
 
 @pytest.mark.parametrize(
-    ("files", "changes"),
+    ("files", "variation"),
     [
-        ({"templates/a.yaml": "a: {{ .Values.now }}\nrandAlpha: {{ .Values.x | quote }}\nuuidv4"}, False),
-        ({"crds/a.yaml": "description: {{ now }}"}, False),
-        ({"templates/a.yaml": "a: {{ .Values.x |\n default (randAlphaNum 8) }}"}, True),
-        ({"templates/a.yaml": 'a: {{- now | date "2006" }}'}, True),
-        ({"templates/a.yaml": "a: {{ keys .Values | first }}"}, True),
-        ({"values.yaml": 'a: "{{ uuidv4 }}"'}, True),
-        ({"charts/b/templates/a.tpl": '{{ genCA "a" 1 }}'}, True),
+        ({"templates/a.yaml": "a: {{ .Values.now }}\nrandAlpha: {{ .Values.x | quote }}\nuuidv4"}, Variation.NONE),
+        ({"crds/a.yaml": "description: {{ now }}"}, Variation.NONE),
+        ({"templates/a.yaml": "a: {{ .Values.x |\n default (randAlphaNum 8) }}"}, Variation.RANDOM),
+        ({"templates/a.yaml": 'a: {{- now | date "2006" }}'}, Variation.CLOCK),
+        ({"templates/a.yaml": "a: {{ keys .Values | first }}"}, Variation.RANDOM),
+        ({"values.yaml": 'a: "{{ uuidv4 }}"'}, Variation.RANDOM),
+        ({"templates/a.yaml": "a: {{ uuidv4 }}", "templates/b.yaml": "b: {{ unixEpoch now }}"}, Variation.CLOCK),
+        ({"charts/b/templates/a.tpl": '{{ genCA "a" 1 }}'}, Variation.RANDOM),
     ],
 )
 def test_a_chart_without_a_random_function_or_a_clock_is_rendered_once(
-    tmp_path: Path, files: dict[str, str], changes: bool
+    tmp_path: Path, files: dict[str, str], variation: Variation
 ) -> None:
     write(tmp_path / "web", files)
     archive = tmp_path / "web.tgz"
@@ -294,8 +307,8 @@ def test_a_chart_without_a_random_function_or_a_clock_is_rendered_once(
     (tmp_path / "parent/charts/web.tgz").write_bytes(archive.read_bytes())
 
     for chart in (tmp_path / "web", archive, tmp_path / "parent"):
-        assert may_change(chart, ()) == changes
-    assert may_change(tmp_path / "web", [b"a={{ now }}"])
+        assert variation_of(chart, ()) is variation
+    assert variation_of(tmp_path / "web", [b"a={{ now }}"]) is Variation.CLOCK
 
 
 def _archive(files: dict[str, bytes], compression: Literal["w:gz", "w:xz"] = "w:gz") -> bytes:
@@ -338,5 +351,5 @@ def test_an_archive_is_not_unpacked_beyond_what_helm_accepts(tmp_path: Path) -> 
 
     assert read_chart(tmp_path / "web.tgz").name == "web"
     # It cannot be told, and Helm refuses to render it.
-    assert may_change(tmp_path / "web.tgz", ())
-    assert may_change(tmp_path / "damaged.tgz", ())
+    assert variation_of(tmp_path / "web.tgz", ()) is Variation.RANDOM
+    assert variation_of(tmp_path / "damaged.tgz", ()) is Variation.RANDOM
