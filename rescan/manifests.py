@@ -17,14 +17,23 @@ HEADER = "# Synthesized from rescan/: change it there and run `make synth`.\n"
 
 Object = dict[str, Any]
 
-_RECREATE = "delete it with `kubectl -n {namespace} delete {kind} {name} --cascade=orphan`, which keeps its pods"
-_MOVE = "copy the data into a claim with another name, and delete this one"
+# A syncer that runs would recreate what is deleted, from the manifest that Git still has.
+_STOP = "stop the syncer (docs/backups.md#restore)"
+_DELETE = "delete it with `kubectl -n {namespace} delete {kind} {name} --cascade=orphan`, which keeps its pods"
+_SYNTHESIZE = "then delete this file and run the synthesis again"
+_START = "start the syncer when it has fetched the commit"
+_RECREATE = f"{_STOP}, and {_DELETE}; {_SYNTHESIZE}; {_START}"
+_RESIZE = f"{_STOP}, resize its claims, as far as their class allows, and {_DELETE}; {_SYNTHESIZE}; {_START}"
+_MOVE = (
+    f"{_STOP}, scale the application to 0, copy the data into a claim with another name, and delete this one;"
+    f" {_SYNTHESIZE}; create the claim from the new file and copy the data back; {_START}"
+)
 _IMMUTABLE = {
     "Deployment": {"selector": _RECREATE},
     "StatefulSet": {
         "selector": _RECREATE,
         "serviceName": _RECREATE,
-        "volumeClaimTemplates": f"resize its claims, as far as their class allows, and {_RECREATE}",
+        "volumeClaimTemplates": _RESIZE,
     },
     "PersistentVolumeClaim": {"accessModes": _MOVE, "storageClassName": _MOVE},
 }
@@ -120,7 +129,6 @@ def _impossible(old: Object, new: Object) -> Iterator[str]:
             yield (
                 f"spec.{field} of the {kind} {name} cannot be changed in the cluster: "
                 + way_out.format(kind=kind.lower(), name=name, namespace=namespace)
-                + "; then delete this file and run the synthesis again"
             )
     if kind == "PersistentVolumeClaim":
         before, after = (each["spec"]["resources"]["requests"]["storage"] for each in (old, new))

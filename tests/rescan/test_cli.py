@@ -15,6 +15,7 @@ from rescan.cli import run
 from rescan.errors import ImmutableError
 from rescan.examples.stateful import STATEFUL
 from rescan.manifests import manifest_files, reject_impossible
+from rescan.settings import Environment
 from tests.rescan.changes import changed
 from tests.rescan.golden import synthesize
 
@@ -158,6 +159,43 @@ def test_a_claim_that_kubernetes_would_not_change_is_refused(
     else:
         with pytest.raises(ImmutableError, match=re.escape(message)):
             reject_impossible(files, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environment", "changes", "steps"),
+    [
+        (
+            STATEFUL,
+            {"storage.size": "6Gi"},
+            ["stop the syncer", "resize", "--cascade=orphan", "run the synthesis again", "start the syncer"],
+        ),
+        (
+            environments.load(["dev"])[0],
+            {"storage.storage_class": "fast"},
+            [
+                "stop the syncer",
+                "scale the application to 0",
+                "copy the data into a claim with another name",
+                "delete this one",
+                "run the synthesis again",
+                "copy the data back",
+                "start the syncer",
+            ],
+        ),
+    ],
+    ids=["StatefulSet", "claim"],
+)
+def test_the_way_out_does_not_race_the_syncer(
+    tmp_path: Path, environment: Environment, changes: dict[str, object], steps: list[str]
+) -> None:
+    synthesize([environment], tmp_path)
+
+    with pytest.raises(ImmutableError) as refused:
+        reject_impossible(manifest_files(build([changed(environment, changes)])), tmp_path)
+
+    places = [str(refused.value).find(step) for step in steps]
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 CONFLICT = "<<<<<<< HEAD\nkind: A\n=======\nkind: B\n>>>>>>> other\n"
