@@ -59,6 +59,17 @@ def test_the_page_on_the_drift_job_names_the_alerts(repository: Path) -> None:
     assert named == [alert.name for alert in drift_alerts(drift)]
 
 
+@pytest.mark.parametrize("page", ["generator.md", "rescan-model.md"])
+def test_flux_keeps_what_the_command_for_a_restart_sets(repository: Path, page: str) -> None:
+    text = (repository / "docs" / page).read_text()
+
+    commands = re.findall(r"`(kubectl [^`]*rollout\s+restart[^`]*)`", text)
+
+    assert commands
+    # Flux removes what managers own whose name begins with "kubectl", at its next interval.
+    assert all("--field-manager=flux-client-side-apply" in command for command in commands)
+
+
 def rows(text: str) -> list[list[str]]:
     return [line.split(" | ") for line in text.splitlines()]
 
