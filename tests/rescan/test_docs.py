@@ -70,6 +70,14 @@ def test_flux_keeps_what_the_command_for_a_restart_sets(repository: Path, page: 
     assert all("--field-manager=flux-client-side-apply" in command for command in commands)
 
 
+def test_stopping_argo_cd_keeps_the_workloads(repository: Path) -> None:
+    page = (repository / "docs/argocd.md").read_text()
+
+    # `argocd app delete` deletes the workloads, too, unless it has this flag.
+    assert "kubectl --namespace argocd delete application rescan-prod" in page
+    assert "argocd app delete rescan-prod --cascade=false" in page
+
+
 def rows(text: str) -> list[list[str]]:
     return [line.split(" | ") for line in text.splitlines()]
 
