@@ -78,6 +78,14 @@ def test_stopping_argo_cd_keeps_the_workloads(repository: Path) -> None:
     assert "argocd app delete rescan-prod --cascade=false" in page
 
 
+def test_the_credentials_of_flux_survive_the_step_that_applies_the_folder(repository: Path) -> None:
+    page = (repository / "docs/flux.md").read_text()
+
+    # Only what the setting adds is in dist/flux/, which the page applies.
+    assert "gitops.flux.git_secret" in page
+    assert "spec.secretRef" not in page
+
+
 def rows(text: str) -> list[list[str]]:
     return [line.split(" | ") for line in text.splitlines()]
 
