@@ -203,6 +203,7 @@ _DESCRIPTORS = {
 _GO_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
 _GO_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _LONGEST_GO_DURATION = INT64 / 1e9
+_PROMETHEUS_UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 _PROMETHEUS_DURATION = re.compile(r"(?=.)(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?", re.ASCII)
 
 
@@ -277,6 +278,12 @@ def _is_go_duration(text: str) -> bool:
 
 def _is_prometheus_duration(text: str) -> bool:
     return _PROMETHEUS_DURATION.fullmatch(text) is not None and any(digit in text for digit in "123456789")
+
+
+def prometheus_seconds(text: str) -> float:
+    """Returns the seconds of a Prometheus duration such as `1d12h`."""
+    parts = re.findall(r"(\d+)(ms|[ywdhms])", text, re.ASCII)
+    return sum(int(number) * _PROMETHEUS_UNITS[unit] for number, unit in parts)
 
 
 @cache

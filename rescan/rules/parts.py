@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rescan import quantity
-from rescan.formats import longest_pause
+from rescan.formats import longest_pause, prometheus_seconds
 from rescan.rules.model import Breach
 from rescan.settings import (
     AccessMode,
@@ -84,8 +84,10 @@ def backup_alert_waits_for_the_next_run(backup: Backup) -> Iterator[Breach]:
 
 
 def drift_alert_waits_for_the_next_run(job: DriftJob) -> Iterator[Breach]:
-    """The same for the drift job."""
+    """The same for the drift job, and for an alert on drift: a Pushgateway keeps what one scan found until the next."""
     yield from _not_between_runs("stale_after", job.stale_after, job.schedule)
+    if job.pushgateway_url is not None:
+        yield from _not_between_runs("drifting_for", job.drifting_for, job.schedule)
 
 
 def drift_volume_can_be_written(job: DriftJob) -> Iterator[Breach]:
@@ -97,10 +99,11 @@ def drift_volume_can_be_written(job: DriftJob) -> Iterator[Breach]:
         yield Breach("access_mode", job.access_mode.value, f"set it to {AccessMode.READ_WRITE_ONCE.value}")
 
 
-def _not_between_runs(setting: str, seconds: int, schedule: str) -> Iterator[Breach]:
+def _not_between_runs(setting: str, value: int | str, schedule: str) -> Iterator[Breach]:
     pause = longest_pause(schedule)
+    seconds, unit = (value, "") if isinstance(value, int) else (prometheus_seconds(value), "s")
     if seconds <= pause:
-        yield Breach(setting, seconds, f"set it to more than {pause:.0f}, the longest pause of {schedule!r}")
+        yield Breach(setting, value, f"set it to more than {pause:.0f}{unit}, the longest pause of {schedule!r}")
 
 
 def _is_nothing(bound: int | str) -> bool:

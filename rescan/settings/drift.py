@@ -59,8 +59,9 @@ class DriftJob:
     pushgateway_url: WebUrl | None = None
     """A Prometheus Pushgateway (`http://pushgateway.monitoring.svc:9091`); None pushes no metrics, and only the alert
     on a job that is late remains."""
-    drifting_for: PrometheusDuration = "30m"
-    """How long drift lasts before an alert is raised."""
+    drifting_for: PrometheusDuration = "45m"
+    """How long drift lasts before an alert is raised. The Pushgateway keeps what a scan found until the next one, so
+    this must be longer than the pauses of `schedule`: then at least two scans found it."""
     stale_after: Seconds = 7200
     """Seconds without a scan after which an alert is raised."""
     api_server_port: Port = 6443

@@ -242,6 +242,7 @@ def _drift(made: DriftJob) -> DriftJob:
     return replace(
         made,
         stale_after=formats.INT32,
+        drifting_for="99y",
         access_mode=AccessMode.READ_WRITE_MANY,
         resources=_resources(made.resources),
         git_secret=_prefixed("git", made.git_secret or "key"),

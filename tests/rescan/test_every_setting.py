@@ -40,7 +40,7 @@ MISFITS: Mapping[str, set[str]] = {
     "backup-alert-waits-for-the-next-run": {"backup.schedule", "backup.late_after"},
     "container-port-is-target-port": {"workload.container_port", "service.target_port"},
     "disruption-budget-lets-nodes-drain": {"workload.disruption_budget.max_unavailable"},
-    "drift-alert-waits-for-the-next-run": {"drift.schedule", "drift.stale_after"},
+    "drift-alert-waits-for-the-next-run": {"drift.schedule", "drift.stale_after", "drift.drifting_for"},
     "drift-volume-can-be-written": {"drift.access_mode"},
     "endpoint-has-the-openai-path": {"secrets.azure_openai_endpoint"},
     "files-fit-into-their-volume": {

@@ -37,6 +37,7 @@ from tests.rescan.changes import changed
 
 DEV, PROD = environments.load(["dev", "prod"])
 AZURE = CreatedByHand().variables
+PUSHED = changed(PROD, {"drift.pushgateway_url": "http://pushgateway.monitoring.svc:9091"})
 WINDOW = SyncWindow(kind=WindowKind.ALLOW, schedule="0 8 * * 1-5", duration="8h")
 
 
@@ -277,6 +278,17 @@ CASES: dict[str, list[Case]] = {
     ],
     "drift-alert-waits-for-the-next-run": [
         Case("drift.schedule", "@hourly", "*/5 * * * 1-5", "173100", named="drift.stale_after"),
+        Case("drift.drifting_for", "1801s", "30m", "more than 1800s", of=PUSHED),
+        Case("drift.drifting_for", "45m", "29m59s", "the longest pause of '*/30 * * * *'", of=PUSHED),
+        Case("drift.schedule", "*/15 * * * *", "@hourly", "more than 3600s", of=PUSHED, named="drift.drifting_for"),
+        Case(
+            "drift.pushgateway_url",
+            None,
+            "http://a:9091",
+            "more",
+            also={"drift.drifting_for": "5m"},
+            named="drift.drifting_for",
+        ),
     ],
     "drift-volume-can-be-written": [
         Case("drift.shards", 1, 2, "shards to 1", named="drift.access_mode"),
@@ -379,9 +391,10 @@ def test_a_schedule_for_leap_years_is_no_mistake_unless_its_alert_comes_too_earl
     leap = changed(FULL, {"drift.schedule": "0 0 29 2 *"})
 
     assert [(found.rule, found.breach.setting) for found in broken_rules(leap)] == [
-        ("drift-alert-waits-for-the-next-run", "drift.stale_after")
+        ("drift-alert-waits-for-the-next-run", "drift.stale_after"),
+        ("drift-alert-waits-for-the-next-run", "drift.drifting_for"),
     ]
-    assert broken_rules(changed(leap, {"drift.stale_after": 1461 * 86_400 + 1})) == []
+    assert broken_rules(changed(leap, {"drift.stale_after": 1461 * 86_400 + 1, "drift.drifting_for": "1462d"})) == []
 
 
 def test_declarations_and_rules_are_reported_together() -> None:
