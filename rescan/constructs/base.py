@@ -13,6 +13,8 @@ from rescan.rules.model import BrokenRule
 
 KEEP_WHEN_REMOVED_FROM_GIT = {
     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    # Or Argo CD would call the Application OutOfSync for as long as the object is kept, and sync it again and again.
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }
 """For objects that hold data: a mistake in Git must not delete what Git cannot bring back."""

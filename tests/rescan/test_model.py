@@ -174,6 +174,7 @@ def test_the_volume_claim_outlives_pods_rollouts_and_mistakes_in_git(model: Mode
     assert claim["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     assert claim["metadata"]["annotations"] == {
         "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+        "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
         "kustomize.toolkit.fluxcd.io/prune": "disabled",
     }
 

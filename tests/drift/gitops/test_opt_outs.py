@@ -86,6 +86,20 @@ def test_an_annotation_does_not_hide_an_object_that_was_created_by_hand(annotati
     assert all(finding.ignored is not None for finding in apply_opt_outs((applied, unknown), None, live))
 
 
+@pytest.mark.parametrize("change", [change for change in Change if change is not Change.UNMANAGED])
+def test_an_edit_of_an_object_that_is_kept_when_git_drops_it_is_reported(change: Change) -> None:
+    kept = {
+        f"{ARGOCD}/sync-options": "Prune=false,Delete=false",
+        f"{ARGOCD}/compare-options": "IgnoreExtraneous",
+        f"{FLUX}/prune": "disabled",
+    }
+    edited = replace(CHANGED, change=change)
+    dropped = replace(CHANGED, change=Change.UNMANAGED, path="", cause=Cause.PENDING_SYNC)
+
+    assert apply_opt_outs((edited,), _object(kept), _object(kept)) == (edited,)
+    assert all(finding.ignored is not None for finding in apply_opt_outs((dropped,), None, _object(kept)))
+
+
 @pytest.mark.parametrize(
     ("annotation", "value"),
     [
