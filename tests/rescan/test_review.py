@@ -1,11 +1,39 @@
 """What a pull request changes, as Markdown."""
 
+import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rescan.review import LIMIT, main
+
+# Simulates gh for the comments in a file, each with an id, a type of user and a body.
+GH = """\
+#!{python}
+import json, pathlib, re, sys
+call, file = sys.argv[1:], pathlib.Path("comments.json")
+comments = json.loads(file.read_text())
+if "--paginate" in call:
+    marker = re.search(r'user.type == "Bot" and .*startswith\\("(.*)"\\)', call[call.index("--jq") + 1])[1]
+    for number, user, body in comments:
+        if user == "Bot" and body.startswith(marker):
+            print(number)
+    sys.exit()
+path = next(word for word in call if word.startswith("repos/"))
+body = pathlib.Path(next(word for word in call if word.startswith("body=@")).removeprefix("body=@")).read_text()
+if "POST" in call:
+    assert path == "repos/{{owner}}/{{repo}}/issues/5/comments", path
+    comments.append([99, "Bot", body])
+else:
+    assert "PATCH" in call
+    changed = int(path.removeprefix("repos/{{owner}}/{{repo}}/issues/comments/"))
+    comments = [[number, user, body if number == changed else old] for number, user, old in comments]
+file.write_text(json.dumps(comments))
+"""
 
 
 @pytest.fixture
@@ -87,3 +115,20 @@ def test_an_unknown_base_is_one_clear_line(checkout: Path, capsys: pytest.Captur
 
     assert main(["nowhere"]) == 2
     assert capsys.readouterr().err.startswith("git merge-base: fatal: Not a valid object name nowhere")
+
+
+def test_the_workflow_keeps_one_comment_and_no_other_changes(repository: Path, tmp_path: Path) -> None:
+    workflow = yaml.safe_load((repository / ".github/workflows/manifests.yml").read_text())
+    (step,) = workflow["jobs"]["comment"]["steps"]
+    program, file = tmp_path / "gh", tmp_path / "comments.json"
+    program.write_text(GH.format(python=sys.executable))
+    program.chmod(0o755)
+    others = [[1, "User", "<!-- rescan: manifests -->"], [2, "Bot", "<!-- drift: prod -->"]]
+    file.write_text(json.dumps(others))
+
+    for review in ("first `$x`", "second"):
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NUMBER": "5", "REVIEW": review}
+        # As GitHub runs a step without `shell`.
+        subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True)  # noqa: S607
+        expected = [*others, [99, "Bot", f"<!-- rescan: manifests -->\n{review}\n"]]
+        assert json.loads(file.read_text()) == expected
