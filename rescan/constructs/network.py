@@ -103,8 +103,7 @@ class NetworkPolicies(Checked):
         for traffic in props.traffic:
             self._policy(traffic.name, traffic.pods, _ingress(traffic, props.policy), _egress(traffic, props.policy))
         if props.solves_challenges:
-            peers = [_in_namespace(name) for name in props.policy.from_namespaces]
-            asked = k8s.NetworkPolicyIngressRule(from_=peers or None, ports=[_port(_SOLVER_PORT)])
+            asked = k8s.NetworkPolicyIngressRule(from_=_outside(props.policy) or None, ports=[_port(_SOLVER_PORT)])
             self._policy(props.solver_name, _SOLVER, [asked], [])
 
     def _policy(
@@ -134,8 +133,13 @@ def _ingress(traffic: Traffic, policy: NetworkPolicy) -> list[k8s.NetworkPolicyI
     if traffic.public:
         return [k8s.NetworkPolicyIngressRule(ports=ports)]
     own = k8s.NetworkPolicyPeer(pod_selector=k8s.LabelSelector())
-    others = [_in_namespace(name) for name in policy.from_namespaces]
-    return [k8s.NetworkPolicyIngressRule(from_=[own, *others], ports=ports)]
+    return [k8s.NetworkPolicyIngressRule(from_=[own, *_outside(policy)], ports=ports)]
+
+
+def _outside(policy: NetworkPolicy) -> list[k8s.NetworkPolicyPeer]:
+    """Those outside the namespace who may reach its pods."""
+    addresses = [k8s.NetworkPolicyPeer(ip_block=k8s.IpBlock(cidr=cidr)) for cidr in policy.from_cidrs]
+    return [*(_in_namespace(name) for name in policy.from_namespaces), *addresses]
 
 
 def _egress(traffic: Traffic, policy: NetworkPolicy) -> list[k8s.NetworkPolicyEgressRule]:

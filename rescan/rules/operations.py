@@ -49,8 +49,8 @@ def network_policy_lets_the_application_work(environment: Environment) -> Iterat
     public = environment.service.type is ServiceType.LOAD_BALANCER
     asking = {"the Ingress controller": environment.ingress, "Prometheus": environment.monitoring}
     missing = [name for name, setting in asking.items() if setting]
-    if missing and not policy.from_namespaces and not public:
-        fix = f"name the namespace of {' and that of '.join(missing)}"
+    if missing and not policy.from_namespaces and not policy.from_cidrs and not public:
+        fix = f"name the namespace of {' and that of '.join(missing)}, or their addresses in network_policy.from_cidrs"
         yield Breach("network_policy.from_namespaces", policy.from_namespaces, fix)
 
 

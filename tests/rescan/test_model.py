@@ -412,6 +412,20 @@ class TestNetwork:
             {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},
         ]
 
+    def test_the_application_is_reached_from_the_addresses_that_are_named(self, tmp_path: Path) -> None:
+        policy = {"from_namespaces": ("monitoring",), "from_cidrs": ("10.0.0.0/16", "fd00::/64")}
+        synthesize([changed(FULL, {f"network_policy.{name}": value for name, value in policy.items()})], tmp_path)
+
+        peers = [
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},
+            {"ipBlock": {"cidr": "10.0.0.0/16"}},
+            {"ipBlock": {"cidr": "fd00::/64"}},
+        ]
+        for name, expected in (("rescan-app", [{"podSelector": {}}, *peers]), ("acme-solver", peers)):
+            made = yaml.safe_load((tmp_path / f"full/networkpolicy-{name}.yaml").read_text())
+            (rule,) = made["spec"]["ingress"]
+            assert rule["from"] == expected
+
     def test_behind_a_load_balancer_it_is_reached_from_everywhere(self, model: Model) -> None:
         (rule,) = model["stateful", "NetworkPolicy", "rescan-app"]["spec"]["ingress"]
 

@@ -255,6 +255,14 @@ CASES: dict[str, list[Case]] = {
     "network-policy-lets-the-application-work": [
         Case("network_policy.from_namespaces", ("a",), (), "Ingress controller and that of Prometheus", of=FULL),
         Case(
+            "network_policy.from_cidrs",
+            ("10.0.0.0/16",),
+            (),
+            "or their addresses in network_policy.from_cidrs",
+            of=changed(FULL, {"network_policy.from_namespaces": ()}),
+            named="network_policy.from_namespaces",
+        ),
+        Case(
             "service.type",
             ServiceType.LOAD_BALANCER,
             ServiceType.CLUSTER_IP,
