@@ -11,6 +11,7 @@ from drift.advice.commands import (
     controller_state,
     look,
     look_at_events,
+    may_undo,
     revert_fields,
     revert_object,
     status_command,
@@ -40,7 +41,8 @@ class Commands:
             `drift adopt` would refuse.
         revert: Changes the cluster so that it says what Git says, if nothing has changed since the report. If that
             command is long, prints it instead. None if `drift revert` would refuse.
-        sync: Makes the GitOps controller of the object sync it; None if it has none, or a suspended one.
+        sync: Makes the GitOps controller of the object sync it; None if it has none, or a suspended one, or if a sync
+            does not remove what was added.
         also_deploys: The number of other changes, not synced yet, that `sync` deploys.
     """
 
@@ -124,7 +126,9 @@ class Advisor:
         if not self.is_fixable:
             return Commands(shown)
         source = self._source(item)
-        sync = None if source is None or is_not_kept(finding) else _printable(sync_command(source, item, context))
+        sync = None
+        if source is not None and may_undo(source, finding) and not is_not_kept(finding):
+            sync = _printable(sync_command(source, item, context))
         return Commands(
             shown,
             _printable(self._keep(item, finding)),

@@ -7,15 +7,17 @@ has it.
 import json
 import re
 import shlex
+from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
-from drift.advice.refusals import needs_version
-from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKind
+from drift.advice.refusals import is_testable, needs_version
+from drift.model import Cause, Change, Finding, ObjectReport, SourceInfo, SourceKind
 from drift.objects import Json, Object
-from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, escape_pointer, parse
+from drift.paths import SET_FIELD, ItemKey, Path, escape_pointer, parse
 
 #: The name of a source that a controller in the cluster syncs.
 _NAME: Final = re.compile(r"\w+ (?P<namespace>[a-z0-9][-a-z0-9.]*)/(?P<name>[a-z0-9][-a-z0-9.]*)(?: source [0-9]+)?")
@@ -41,6 +43,13 @@ _SYNC: Final[Mapping[SourceKind, _Command]] = {
 }
 #: Kinds of source whose command line takes ``--context``.
 _WITH_CONTEXT: Final = frozenset({SourceKind.FLUX_KUSTOMIZATION, SourceKind.FLUX_HELM_RELEASE})
+
+_NOT_ASCII: Final = re.compile(r"[^\x20-\x7e]")
+_LAST_OF_PLANE_0: Final = 0xFFFF
+#: Linux takes arguments of up to 128 KiB; a character may have four bytes, and a quote is written as five.
+_MAX_ARGUMENT: Final = 20_000
+#: The groups of the kinds with a Pod template.
+_POD_GROUPS: Final = frozenset({"", "apps", "batch"})
 
 #: The maps to which appliers and controllers add entries of their own.
 _SHARED_MAPS: Final = ("/metadata/annotations", "/metadata/labels", "/nodeSelector", "/limits", "/requests")
@@ -73,9 +82,28 @@ def revert_object(item: ObjectReport, finding: Finding, context: str | None) -> 
 
 
 def revert_fields(item: ObjectReport, findings: Sequence[Finding], context: str | None) -> str:
-    """Returns the command that patches an object so that fields say what Git says."""
-    operations = json.dumps(_operations(item, findings), ensure_ascii=True, separators=(",", ":"))
-    return _write("patch", _resource(item), "--type=json", f"--patch={operations}", item=item, context=context)
+    """Returns the command that patches an object so that fields say what Git says.
+
+    It has several lines if the patch is too long for an argument.
+    """
+    patch = _json(_operations(item, findings))
+    flags = ("patch", _resource(item), "--type=json")
+    if len(patch) <= _MAX_ARGUMENT:
+        return _write(*flags, f"--patch={patch}", item=item, context=context)
+    return f"{_write(*flags, '--patch-file=/dev/stdin', item=item, context=context)} <<'PATCH'\n{patch}\nPATCH"
+
+
+def _json(value: Json) -> str:
+    """Returns JSON in ASCII but for printable characters beyond U+FFFF: kubectl refuses these as two escapes."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _NOT_ASCII.sub(lambda found: _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    if ord(character) <= _LAST_OF_PLANE_0:
+        return f"\\u{ord(character):04x}"
+    # kubectl reads a patch as YAML, which has this escape.
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
 
 
 def _write(*arguments: str, item: ObjectReport, context: str | None) -> str:
@@ -103,20 +131,22 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
     Pointers to what is live are valid before anything is removed, and those of the manifest after that.
     """
     tests = [*_test_of_version(item, findings)]
-    edited = _edited_keys(item.findings)
+    items = _list_items(item.findings)
+    added_again = _find_removed(findings)
     replacements: list[Object] = []
     removals: list[Object] = []
     additions: list[tuple[list[tuple[int, str]], Finding]] = []
     for finding in findings:
         if finding.change is Change.REMOVED:
-            additions.append((_order(finding.pointer), finding))
+            moved = replace(finding, pointer=_live_pointer(finding, items.removed, added_again))
+            additions.append((_order(moved.pointer), moved))
             continue
-        tests += _tests_of_keys(finding, edited)
+        tests += _tests_of_keys(finding, items.edited)
         if not isinstance(finding.live, dict | list):
             tests.append({"op": "test", "path": finding.pointer, "value": finding.live})
         if finding.change is Change.ADDED:
             removals += ({"op": "remove", "path": path} for path in _removed(finding.pointer, finding.live))
-            if finding.pointer.endswith("/serviceAccountName"):
+            if finding.pointer.endswith("/serviceAccountName") and item.key.group in _POD_GROUPS:
                 # The server keeps a copy under the deprecated name, and would restore the field from it.
                 removals.append({"op": "remove", "path": finding.pointer.removesuffix("Name")})
         else:
@@ -126,7 +156,7 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
     operations = [*{test["path"]: test for test in tests}.values(), *replacements, *removals]
     reverted = {parse(finding.path) for finding in findings} if additions else set()
     for _, finding in sorted(additions, key=lambda addition: addition[0]):
-        operations += _tests_of_keys(finding, edited, reverted)
+        operations += _tests_of_keys(finding, items.edited, reverted)
         operations.append({"op": "add", "path": finding.pointer, "value": finding.desired})
     return operations
 
@@ -158,18 +188,30 @@ def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterato
         yield {"op": "test", "path": "/metadata/resourceVersion", "value": item.resource_version}
 
 
-def _edited_keys(findings: Sequence[Finding]) -> Mapping[Path, Json]:
-    """Returns the live values of the key fields of list items that differ, by the path that Git's item has."""
-    global _last_edited_keys  # noqa: PLW0603
-    known, edited = _last_edited_keys
+@dataclass(frozen=True, slots=True)
+class _ListItems:
+    """What the findings of an object say about items of lists.
+
+    Attributes:
+        edited: The live values of key fields that differ, by the path that Git's item has.
+        removed: The indexes in Git of the items that are not live, sorted, by the path of their list.
+    """
+
+    edited: Mapping[Path, Json]
+    removed: Mapping[Path, Sequence[int]]
+
+
+def _list_items(findings: Sequence[Finding]) -> _ListItems:
+    global _last_list_items  # noqa: PLW0603
+    known, items = _last_list_items
     if known is not findings:
-        edited = dict(_find_edited_keys(findings))
-        _last_edited_keys = findings, edited
-    return edited
+        items = _ListItems(dict(_find_edited_keys(findings)), _find_removed(findings))
+        _last_list_items = findings, items
+    return items
 
 
 #: The result for the findings of one object, which are asked for once for each of them.
-_last_edited_keys: tuple[Sequence[Finding], Mapping[Path, Json]] = ((), {})
+_last_list_items: tuple[Sequence[Finding], _ListItems] = ((), _ListItems({}, {}))
 
 
 def _find_edited_keys(findings: Sequence[Finding]) -> Iterator[tuple[Path, Json]]:
@@ -178,6 +220,33 @@ def _find_edited_keys(findings: Sequence[Finding]) -> Iterator[tuple[Path, Json]
             path = parse(finding.path)
             if len(path) > 1 and isinstance(path[-2], ItemKey) and finding.change is not Change.REMOVED:
                 yield path, finding.live
+
+
+def _find_removed(findings: Sequence[Finding]) -> Mapping[Path, Sequence[int]]:
+    removed: dict[Path, list[int]] = {}
+    for finding in findings:
+        with suppress(ValueError):
+            path, index = parse(finding.path), finding.pointer.rpartition("/")[2]
+            if finding.change is Change.REMOVED and path and isinstance(path[-1], ItemKey) and index.isdecimal():
+                insort(removed.setdefault(path[:-1], []), int(index))
+    return removed
+
+
+def _live_pointer(
+    finding: Finding, removed: Mapping[Path, Sequence[int]], added_again: Mapping[Path, Sequence[int]]
+) -> str:
+    """Returns the pointer of a field that only Git has, in the live object with what a patch adds again.
+
+    The items before it that are not live, and that the patch does not add, do not count.
+    """
+    path = parse(finding.path)
+    tokens = finding.pointer.split("/")[1:]
+    for number, (element, token) in enumerate(zip(path, tokens, strict=False)):
+        if isinstance(element, ItemKey) and token.isdecimal():
+            index = int(token)
+            absent = bisect_left(removed.get(path[:number], ()), index)
+            tokens[number] = str(index - absent + bisect_left(added_again.get(path[:number], ()), index))
+    return "".join(f"/{token}" for token in tokens)
 
 
 def _tests_of_keys(finding: Finding, edited: Mapping[Path, Json], reverted: Collection[Path] = ()) -> Iterator[Object]:
@@ -195,10 +264,10 @@ def _tests_of_keys(finding: Finding, edited: Mapping[Path, Json], reverted: Coll
         pointer += f"/{token}"
         if isinstance(element, ItemKey):
             for name, value in element:
-                if name not in {SET_FIELD, OCCURRENCE}:
-                    key, live = (*path[:number], name), typed_key(name, value)
-                    if key not in reverted:
-                        live = edited.get(key, live)
+                key = (*path[:number], name)
+                is_edited = key in edited and key not in reverted
+                if name != SET_FIELD and (is_edited or is_testable(name, value)):
+                    live = edited[key] if is_edited else typed_key(name, value)
                     yield {"op": "test", "path": f"{pointer}/{escape_pointer(name)}", "value": live}
 
 
@@ -243,6 +312,19 @@ def sync_command(source: SourceInfo, item: ObjectReport, context: str | None) ->
         # argocd reads the colon in a name such as system:node as the end of the name.
         return None
     return _command(_SYNC, source, item, context)
+
+
+def may_undo(source: SourceInfo, finding: Finding) -> bool:
+    """Whether a sync by the source's controller can end a finding.
+
+    It does not remove what another manager added, except that kustomize-controller removes what kubectl set:
+    https://fluxcd.io/flux/faq/#why-are-kubectl-edits-rolled-back-by-flux
+    """
+    if finding.change is not Change.ADDED or finding.cause is Cause.PENDING_SYNC:
+        return True
+    return source.kind is SourceKind.FLUX_KUSTOMIZATION and all(
+        actor.manager.startswith("kubectl") for actor in finding.actors
+    )
 
 
 def syncs_one_object(source: SourceInfo) -> bool:

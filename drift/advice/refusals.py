@@ -15,7 +15,7 @@ from drift.model import (
     SourceKind,
     sources_of,
 )
-from drift.objects import STDIN
+from drift.objects import STDIN, Json
 from drift.paths import OCCURRENCE, ItemKey, parse
 from drift.schema.values import parse_quantity
 
@@ -71,16 +71,16 @@ def needs_version(finding: Finding) -> bool:
     return (
         finding.change is Change.REMOVED
         or isinstance(finding.live, dict | list)
-        or any(isinstance(element, ItemKey) and not _is_testable(element) for element in parse(finding.path)[:-1])
+        or any(
+            isinstance(element, ItemKey) and not all(is_testable(name, value) for name, value in element)
+            for element in parse(finding.path)[:-1]
+        )
     )
 
 
-def _is_testable(key: ItemKey) -> bool:
+def is_testable(name: str, value: Json) -> bool:
     """Whether a JSON patch can test that a list item has this key. A path does not tell numbers from strings."""
-    return all(
-        name != OCCURRENCE and (name.lower().endswith("port") or not _LIKE_OTHER_TYPE.fullmatch(str(value)))
-        for name, value in key
-    )
+    return name != OCCURRENCE and (name.lower().endswith("port") or not _LIKE_OTHER_TYPE.fullmatch(str(value)))
 
 
 def is_not_kept(finding: Finding) -> bool:

@@ -39,7 +39,8 @@ from drift.errors import UsageError
 from drift.objects import Json, Object, as_object
 from drift.redaction import Redacted, is_secret, redact_secret
 
-WRITE_VERBS: Final = frozenset({"apply", "create", "delete", "deletecollection", "patch", "update"})
+DELETIONS: Final = frozenset({"delete", "deletecollection"})
+WRITE_VERBS: Final = DELETIONS | {"apply", "create", "patch", "update"}
 #: A line without this is not a write. Azure's columns are in upper case. An event within a string has backslashes.
 _WRITE_VERB: Final = re.compile(rb'erb\\*"\s*:\s*\\*"(apply|create|delete|patch|update)')
 _GOOGLE_METHOD: Final = re.compile(rb'methodName"\s*:\s*"[^"]*\.(create|delete|deletecollection|patch|update)"')
@@ -412,7 +413,7 @@ def _from_azure_columns(row: Object) -> Object:
 
 
 def _from_google(entry: Object) -> Object | None:
-    """Returns the event of a LogEntry. It has no request URI, so the field manager and dry runs are not known."""
+    """Returns the event of a LogEntry. It has no request URI, so the field manager and most dry runs are not known."""
     payload = entry["protoPayload"]
     verb = str(payload.get("methodName", "")).rpartition(".")[2]
     parts = str(payload.get("resourceName", "")).split("/")
@@ -441,6 +442,8 @@ def _from_google(entry: Object) -> Object | None:
         "responseStatus": {"code": code},
         "requestReceivedTimestamp": received,
         "stageTimestamp": completed,
+        # A dry run of a deletion says so in its body. A patch has another form here than in the API server's log.
+        "requestObject": payload.get("request") if verb in DELETIONS else None,
         "responseObject": payload.get("response"),
     }
 
@@ -466,7 +469,8 @@ def to_write(event: Object) -> AuditEvent | None:
     if not isinstance(user, str) or not user:
         return None
     query = _query(event.get("requestURI"))
-    if query.get("dryRun"):
+    # Of a deletion, kubectl sends it in the body.
+    if query.get("dryRun") or (verb in DELETIONS and as_object(event.get("requestObject")).get("dryRun")):
         return None
     impersonated = _text(as_object(event.get("impersonatedUser")).get("username"))
     agent = _text(event.get("userAgent"))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from drift.audit.authors import Trail
 from drift.audit.deletions import Deletions
 from drift.audit.effects import Target
-from drift.audit.events import AuditEvent, ReadTally, Wanted, find_logs, read_events
+from drift.audit.events import DELETIONS, AuditEvent, ReadTally, Wanted, find_logs, read_events
 from drift.audit.users import Attribution, Pseudonyms, Syncers, is_garbage_collector
 from drift.audit.writes import MAX_OTHER_DELETIONS, MAX_WRITES, Place, Write, WriteLog
 from drift.kube.resources import Resources
@@ -141,7 +141,7 @@ class AuditJoin:
             and (place.namespace is None or place.namespace in namespaces)
             and place not in self._targets
             and event.subresource != "status"
-            and event.verb in {"delete", "deletecollection"}
+            and event.verb in DELETIONS
         ):
             self._other_deletions.add(place, Write.of(event, ()))
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from drift.audit.effects import Effect, Target, effect_of
-from drift.audit.events import AuditedRequest, AuditEvent, parse_time
+from drift.audit.events import DELETIONS, AuditedRequest, AuditEvent, parse_time
 from drift.model import Actor
 from drift.objects import Json, as_object
 
@@ -114,7 +114,7 @@ class Write(AuditedRequest):
     @property
     def is_deletion(self) -> bool:
         """Whether it deleted an object or a collection."""
-        return self.verb in {"delete", "deletecollection"}
+        return self.verb in DELETIONS
 
     @property
     def second(self) -> datetime:

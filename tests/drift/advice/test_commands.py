@@ -4,12 +4,16 @@ import json
 import shlex
 import subprocess
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drift.advice.advisor import Advisor, Commands
+from drift.advice.commands import revert_fields
 from drift.model import (
     NOT_KEPT,
+    Actor,
     Cause,
     Change,
     ClusterInfo,
@@ -247,6 +251,107 @@ def test_the_syncer_syncs_only_where_it_is_not_suspended() -> None:
     assert _commands(item=colon, source=FLUX).sync is not None
     # helm-controller upgrades a release only if its chart or its values change.
     assert _commands(source=HELM).sync is None
+
+
+@pytest.mark.parametrize(
+    ("source", "manager", "is_offered"),
+    [(FLUX, "kubectl-edit", True), (FLUX, "my-script", False), (ARGOCD, "kubectl-edit", False)],
+)
+def test_a_sync_is_not_offered_for_what_it_does_not_remove(
+    source: SourceInfo, manager: str, *, is_offered: bool
+) -> None:
+    added = replace(
+        FINDING,
+        change=Change.ADDED,
+        path="metadata.labels.a",
+        pointer="/metadata/labels/a",
+        desired=None,
+        actors=(Actor(manager, "Update", None, None),),
+    )
+
+    assert (_commands(added, source=source).sync is not None) is is_offered
+    assert _commands(replace(added, cause=Cause.PENDING_SYNC), source=source).sync is not None
+    assert _commands(replace(added, change=Change.CHANGED), source=source).sync is not None
+
+
+def _patch(finding: Finding, item: ObjectReport = OBJECT, *others: Finding) -> list[dict[str, Any]]:
+    """Returns the operations of the patch that reverts one of an object's findings."""
+    text = revert_fields(replace(item, findings=(finding, *others)), [finding], None)
+    operations: list[dict[str, Any]] = json.loads(shlex.split(text)[4].removeprefix("--patch="))
+    return operations
+
+
+def _removed_variable(name: str, index: int) -> Finding:
+    of_container = "spec.template.spec.containers[name=a].env"
+    pointer = f"/spec/template/spec/containers/0/env/{index}"
+    return replace(
+        FINDING, change=Change.REMOVED, path=f"{of_container}[name={name}]", pointer=pointer, desired={}, live=None
+    )
+
+
+def test_an_item_is_added_where_it_is_without_the_other_items_that_are_gone() -> None:
+    b, c, d = (_removed_variable(name, index) for index, name in enumerate("BCD", start=1))
+    whole = replace(OBJECT, findings=(b, c, d))
+
+    assert _patch(c, OBJECT, b, d)[-1]["path"].endswith("/env/1")
+    assert _patch(d, OBJECT, b, c)[-1]["path"].endswith("/env/1")
+    operations = json.loads(shlex.split(revert_fields(whole, [b, d], None))[4].removeprefix("--patch="))
+    assert [one["path"][-6:] for one in operations if one["op"] == "add"] == ["/env/1", "/env/2"]
+
+
+def test_a_field_is_added_to_the_item_at_its_live_place() -> None:
+    container = replace(
+        FINDING,
+        change=Change.REMOVED,
+        path="spec.template.spec.containers[name=a]",
+        pointer="/spec/template/spec/containers/0",
+        cause=Cause.PENDING_SYNC,
+    )
+    of_next = "spec.template.spec.containers[name=b].tty"
+    field = replace(
+        FINDING, change=Change.REMOVED, path=of_next, pointer="/spec/template/spec/containers/1/tty", live=None
+    )
+
+    assert [one["path"] for one in _patch(field, OBJECT, container)[1:]] == [
+        "/spec/template/spec/containers/0/name",
+        "/spec/template/spec/containers/0/tty",
+    ]
+
+
+def test_a_key_of_unknown_type_is_not_tested() -> None:
+    item = replace(OBJECT, api_version="example.com/v1", key=ObjectKey("example.com", "Widget", "shop", "a"))
+    finding = replace(FINDING, path="spec.items[id=5].size", pointer="/spec/items/0/size")
+
+    assert [one["path"] for one in _patch(finding, item) if one["op"] == "test"] == [
+        "/metadata/resourceVersion",
+        "/spec/items/0/size",
+    ]
+
+
+@pytest.mark.parametrize(("group", "removes_copy"), [("apps", True), ("kustomize.toolkit.fluxcd.io", False)])
+def test_only_pods_have_a_copy_of_the_service_account(group: str, *, removes_copy: bool) -> None:
+    item = replace(OBJECT, api_version=f"{group}/v1", key=ObjectKey(group, "Any", "shop", "a"))
+    added = replace(FINDING, change=Change.ADDED, path="spec.serviceAccountName", pointer="/spec/serviceAccountName")
+
+    removed = [one["path"] for one in _patch(added, item) if one["op"] == "remove"]
+
+    assert removed == ["/spec/serviceAccountName", *(["/spec/serviceAccount"] if removes_copy else [])]
+
+
+@pytest.mark.parametrize("value", ["\N{ROCKET} caf\u00e9 'x' \u202e \U000e0041", "\N{ROCKET}" * 70_000])
+def test_kubectl_reads_any_value_of_a_patch(value: str, kubectl: Path, tmp_path: Path) -> None:
+    config = tmp_path / "a.json"
+    config.write_text(
+        json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "x"}, "metadata": {"name": "a"}})
+    )
+    item = replace(OBJECT, api_version="v1", key=ObjectKey("", "ConfigMap", None, "a"), findings=())
+    changed = replace(FINDING, path="data.a", pointer="/data/a", desired=value, live="x")
+    command = revert_fields(item, [changed], None).replace("configmap/a", f"--local -f {config} -o json", 1)
+
+    script = command.replace("kubectl", str(kubectl), 1)
+    done = subprocess.run(["sh", "-e"], input=script, capture_output=True, text=True, check=True)  # noqa: S607
+
+    assert json.loads(done.stdout)["data"] == {"a": value}
 
 
 @pytest.mark.parametrize(("source", "also"), [(FLUX, 3), (ARGOCD, 1)])

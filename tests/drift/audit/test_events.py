@@ -187,6 +187,8 @@ def test_the_object_of_a_google_entry_is_its_resource_name(name: str, parts: Jso
         {"stage": "RequestReceived"},
         {"responseStatus": {"code": 409}},
         {"requestURI": f"{EVENT['requestURI']}&dryRun=All"},
+        {"verb": "delete", "requestObject": {"kind": "DeleteOptions", "dryRun": ["All"]}},
+        {"verb": "deletecollection", "requestObject": {"dryRun": ["All"]}},
         {"user": {}},
         {"requestReceivedTimestamp": "yesterday"},
         {"objectRef": None},

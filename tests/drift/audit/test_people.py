@@ -48,6 +48,14 @@ def test_with_bodies_every_edit_has_its_author(scene_with_bodies: Scene) -> None
     }
 
 
+def test_the_dry_run_of_a_deletion_names_no_one(scene_with_bodies: Scene) -> None:
+    scene_with_bodies.kubectl(B, "delete", "configmap", "settings", "--dry-run=server")
+    scene_with_bodies.kubectl(E, "delete", "configmap", "settings")
+    scene_with_bodies.kubectl(B, "delete", "configmap", "--all", "--dry-run=server")
+
+    assert scene_with_bodies.people() == {"ConfigMap/settings": [(E, "exact")]}
+
+
 def test_without_bodies_no_name_is_wrong(scene: Scene) -> None:
     make_edits(scene)
 
@@ -129,7 +137,7 @@ def test_a_rotated_log_is_read_as_one(scene: Scene) -> None:
     log = scene.log()
     whole = scene.people(log=log)
     lines = log.read_bytes().splitlines(keepends=True)
-    # Most lines are the controllers' requests, so that a third of all may have none of the edits.
+    # Most lines are the controllers' requests, so that a third of all may hold no edit.
     edits = [number for number, line in enumerate(lines) if b'"user-' in line and b'"verb":"get"' not in line]
     first, last = edits[len(edits) // 3], edits[2 * len(edits) // 3]
     log.with_name("audit-2026-01-31T12-00-00.000.log.gz").write_bytes(gzip.compress(b"".join(lines[:first])))
