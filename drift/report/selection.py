@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from drift.globs import Glob
@@ -300,7 +301,12 @@ def _common_finding(findings: Sequence[Finding]) -> Finding:
         first,
         path=first.path if all(one.path == first.path for one in findings) else _common_path(first),
         actors=tuple(_latest(actor, findings) for actor in first.actors),
-        first_seen=min((one.first_seen for one in findings if one.first_seen is not None), default=None),
+        first_seen=min(
+            (one.first_seen for one in findings if one.first_seen is not None),
+            # As text, a time with milliseconds comes before the whole second.
+            key=datetime.fromisoformat,
+            default=None,
+        ),
         file=None,
         line=None,
         git=first.git if all(one.git == first.git for one in findings) else None,
