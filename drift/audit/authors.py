@@ -70,8 +70,6 @@ class Trail:
         if cause is None or cause is finding.cause:
             return finding
         finding = replace(finding, cause=cause)
-        if finding.is_being_deleted:
-            return finding
         return replace(finding, severity=default_table().of_finding(key, finding))
 
     def _cause(self, write: Write, finding: Finding) -> Cause | None:

@@ -10,7 +10,7 @@ from drift.compare.diff import Difference
 from drift.compare.objects import ObjectComparison
 from drift.compare.projection import Projection
 from drift.compare.show import contains_redacted, pointer, to_json
-from drift.model import SEVERITY_RANK, Cause, Change, Finding, Severity
+from drift.model import SEVERITY_RANK, Cause, Change, Finding
 from drift.objects import Json, Object, ObjectKey, at, objects_at, text_at
 from drift.paths import Path, render
 from drift.policy.digest import Digest
@@ -97,7 +97,7 @@ def deletion_findings(live: Object, key: ObjectKey, cluster: str) -> tuple[Findi
         live=since,
         redacted=False,
         cause=Cause.UNKNOWN,
-        severity=Severity.HIGH,
+        severity=default_table().severity(key, path, Change.ADDED, Cause.UNKNOWN),
         note="it is being deleted and waits for its finalizers",
     )
     return (finding,)

@@ -76,7 +76,7 @@ class _Policy:
 
     def _finding(self, key: ObjectKey, finding: Finding) -> Finding:
         if self._table is not None:
-            finding = replace(finding, severity=self._table.of_finding(key, finding))
+            finding = replace(finding, severity=self._table.by_user(key, finding))
         covering = [rule for rule in self._rules if rule.covers(key, finding)]
         # All of them count as used, not only the first one, which ignores the finding.
         self._used.update(rule.number for rule in covering)

@@ -118,13 +118,29 @@ class SeverityTable:
         return found
 
     def of_finding(self, key: ObjectKey, finding: Finding) -> Severity:
-        """Returns the severity of a finding whose cause has changed, or that the user's rules have not judged yet."""
-        value = finding.desired if finding.change is Change.REMOVED else finding.live
-        found = self.severity(key, finding.path, finding.change, finding.cause, value, finding.security)
-        if finding.path or self._of_path(key, "", finding.change, finding.cause)[0] is not None:
+        """Returns the severity of a finding whose cause has changed."""
+        found = self._of_value(key, finding)
+        is_hidden = finding.redacted and finding.cause is not Cause.CONTROLLER
+        if finding.path and not is_hidden:
             return found
-        # What an object contains may have raised the severity of its finding, which has no value.
+        # What is not in the finding may have raised its severity: the content of an object, or a concealed value.
         return min(found, finding.severity, key=SEVERITY_RANK.__getitem__)
+
+    def by_user(self, key: ObjectKey, finding: Finding) -> Severity:
+        """Returns the severity of a finding by the user's rules; the finding keeps its own if no rule matches."""
+        paths = [finding.path]
+        if finding.change in {Change.ADDED, Change.REMOVED}:
+            paths += [part.path for part in parts(finding.path, _value(finding))]
+        matches = any(self._of_path(key, path, finding.change, finding.cause)[0] is not None for path in paths)
+        # What no rule matches is not judged again: the value may be concealed, and an object is not in its finding.
+        return self._of_value(key, finding) if matches else finding.severity
+
+    def _of_value(self, key: ObjectKey, finding: Finding) -> Severity:
+        return self.severity(key, finding.path, finding.change, finding.cause, _value(finding), finding.security)
+
+
+def _value(finding: Finding) -> Json:
+    return finding.desired if finding.change is Change.REMOVED else finding.live
 
 
 class _Rules:

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from drift.config.reader import parse_settings
 from drift.config.settings import Settings
 from drift.errors import ConfigError
-from drift.model import Cause, Change, IgnoredBy, Report, Security, Severity, Status, Verdict
+from drift.model import Cause, Change, Finding, IgnoredBy, Report, Security, Severity, Status, Verdict
 from drift.objects import ObjectKey
 from drift.paths import ItemKey, render
+from drift.policy.findings import conceal, deletion_findings
 from drift.policy.rules import apply_policy, suggest_rules, to_yaml
+from drift.policy.severity import default_table
 from tests.drift.policy.findings import DEPLOYMENT, finding, item, report
 
 NAMESPACE = ObjectKey("", "Namespace", None, "shop")
@@ -212,6 +214,46 @@ def test_a_rule_decides_about_what_loosens_security(path: str, severity: Severit
     )
 
     assert judged.objects[0].findings[0].severity is severity
+
+
+VOLUME = {"name": "data", "hostPath": {"path": "/"}}
+ADDED = finding("spec.template.spec.volumes[name=data]", change=Change.ADDED, live=VOLUME, severity=Severity.CRITICAL)
+(BEING_DELETED,) = deletion_findings({"metadata": {"deletionTimestamp": "2026-11-24T12:00:00Z"}}, DEPLOYMENT, "")
+
+
+@pytest.mark.parametrize("found", [ADDED, *conceal([ADDED], [ADDED.path]), BEING_DELETED])
+@pytest.mark.parametrize("rule", ["kind: Gateway", "path: spec.replicas", "path: ''", "change: unmanaged"])
+def test_a_finding_that_no_rule_of_the_user_matches_keeps_its_severity(found: Finding, rule: str) -> None:
+    judged = apply_policy(report(item(found)), _settings(f"severity:\n  - {{{rule}, severity: low}}\n"))
+
+    assert found.severity in {Severity.CRITICAL, Severity.HIGH}
+    assert judged.objects[0].findings == (found,)
+
+
+@pytest.mark.parametrize(
+    ("found", "rule", "severity"),
+    [
+        (ADDED, "path: '**.hostPath.**'", Severity.MEDIUM),
+        (ADDED, "path: '**.volumes[]'", Severity.LOW),
+        *((found, "path: '**.volumes[]'", Severity.LOW) for found in conceal([ADDED], [ADDED.path])),
+        (BEING_DELETED, "path: metadata.deletionTimestamp", Severity.LOW),
+        (BEING_DELETED, "kind: Deployment", Severity.LOW),
+    ],
+)
+def test_a_finding_that_a_rule_of_the_user_matches_is_judged_by_it(
+    found: Finding, rule: str, severity: Severity
+) -> None:
+    judged = apply_policy(report(item(found)), _settings(f"severity:\n  - {{{rule}, severity: low}}\n"))
+
+    assert judged.objects[0].findings == (replace(found, severity=severity),)
+
+
+def test_a_concealed_value_keeps_its_severity_if_its_cause_changes() -> None:
+    (concealed,) = conceal([ADDED], [ADDED.path])
+    table = default_table()
+
+    assert table.of_finding(DEPLOYMENT, replace(concealed, cause=Cause.UNKNOWN)) is Severity.CRITICAL
+    assert table.of_finding(DEPLOYMENT, replace(concealed, cause=Cause.CONTROLLER)) is Severity.INFO
 
 
 def _fields(found: Report) -> list[dict[str, str]]:

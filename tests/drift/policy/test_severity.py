@@ -20,6 +20,7 @@ APP = f"{POD}.containers[name=app]"
 # Kind and group ("" and "apps" are left out), path, change ("changed" is left out), severity.
 ROWS: list[tuple[Any, ...]] = [
     ("Deployment", "spec.replicas", "controller", "info"),
+    (("ClusterRole", RBAC), "metadata.deletionTimestamp", "added", "high"),
     ("Deployment", f"{POD}.initContainers", "reordered", "high"),
     ("Deployment", f"{APP}.env", "reordered", "low"),
     ("Namespace", 'metadata.labels["pod-security.kubernetes.io/enforce"]', "high"),
