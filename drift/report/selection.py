@@ -135,7 +135,7 @@ def is_shown(item: ObjectReport) -> bool:
 
 
 def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool) -> list[ObjectReport]:
-    """Returns the objects that are not in sync, with the findings that are drift.
+    """Returns the objects with drift, with the findings that are drift, and the unchecked objects.
 
     Args:
         items: The objects.
@@ -148,7 +148,8 @@ def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool) -> list
         for item in items
         if item.findings or item.status is not Status.IN_SYNC
     )
-    return [item for item in kept if item.findings or item.status is not Status.IN_SYNC]
+    # A missing or unmanaged object keeps its status if a rule ignores it, but only its finding says that it is drift.
+    return [item for item in kept if item.findings or item.status is Status.UNCHECKED]
 
 
 def _with_findings(item: ObjectReport, findings: tuple[Finding, ...]) -> ObjectReport:

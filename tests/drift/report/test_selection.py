@@ -199,6 +199,41 @@ def test_ignored_findings_are_in_no_group() -> None:
     assert not any(isinstance(entry, Group) for entry in grouped(ignored))
 
 
+@pytest.mark.parametrize(
+    ("status", "changes"),
+    [
+        (Status.UNMANAGED, {"change": Change.UNMANAGED, "path": ""}),
+        (Status.MISSING, {"change": Change.MISSING, "path": ""}),
+        (Status.IN_SYNC, {}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("not_drift", "counted"),
+    [
+        ({"ignored": IgnoredBy("rule", "reason")}, "1 finding ignored by rules"),
+        ({"cause": Cause.CONTROLLER}, "1 change made by controllers"),
+    ],
+)
+def test_an_object_without_drift_is_counted_and_listed_only_with_v(
+    status: Status, changes: dict[str, Any], not_drift: dict[str, Any], counted: str
+) -> None:
+    known = report(item("ConfigMap", "tmp", status, finding(1, **changes, **not_drift)))
+    drift = report(item("ConfigMap", "tmp", status, finding(1, **changes)))
+
+    for render in (to_text, to_markdown):
+        assert "tmp" not in render(known)
+        assert counted in render(known)
+        assert "tmp" in render(drift)
+    assert "ConfigMap shop/tmp" in to_text(known, Style(verbose=True))
+    assert "in sync" in to_text(known)
+
+
+def test_an_unchecked_object_is_listed_whatever_is_ignored_in_it() -> None:
+    unread = item("Secret", "db", Status.UNCHECKED, finding(1, ignored=IgnoredBy("rule", "reason")), reason="no rights")
+
+    assert "Secret shop/db  unchecked" in to_text(report(unread))
+
+
 def test_verbose_text_and_markdown_name_every_object() -> None:
     verbose = to_text(INCIDENT, Style(verbose=True))
     markdown = to_markdown(INCIDENT)
