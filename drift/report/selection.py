@@ -47,7 +47,7 @@ class Filters:
 
     Attributes:
         severity: The lowest severity.
-        limit: The number of findings, the worst ones.
+        limit: The number of findings to list, the worst ones. Ignored findings do not count.
         kinds: Kinds as in a manifest; upper and lower case make no difference.
         causes: Causes of findings.
         namespaces: Namespaces; an empty one is that of cluster-scoped objects.
@@ -70,31 +70,27 @@ class Filters:
             not self.namespaces or any(glob.matches(namespace) for glob in self.namespaces)
         )
 
-    def _matches_finding(self, finding: Finding) -> bool:
-        return (not self.causes or finding.cause in self.causes) and (
-            self.severity is None or SEVERITY_RANK[finding.severity] <= SEVERITY_RANK[self.severity]
+    def _matching(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        """Returns the findings that match, worst first."""
+        return tuple(
+            finding
+            for finding in sorted(findings, key=finding_order)
+            if (not self.causes or finding.cause in self.causes)
+            and (self.severity is None or SEVERITY_RANK[finding.severity] <= SEVERITY_RANK[self.severity])
         )
 
     def apply(self, report: Report) -> tuple[Sequence[ObjectReport], str | None]:
-        """Returns the objects to show, each with the findings to show, worst first; and what is hidden, or None.
+        """Returns the objects to show, each with the findings to show; and what is hidden, or None.
 
         Objects without findings, such as unchecked ones, have neither severity nor cause and do not count as findings.
         """
-        kept: list[ObjectReport] = []
-        shown = hidden = hidden_objects = 0
-        # The objects are ordered in their groups; here, only a limit depends on their order.
-        for item in report.objects if self.limit is None else sorted(report.objects, key=worst_first):
-            is_wanted = self._matches(item)
-            if not item.findings:
-                kept += [item] if is_wanted else []
-                hidden_objects += not is_wanted and item.is_noteworthy
-                continue
-            findings = filter(self._matches_finding, sorted(item.findings, key=finding_order)) if is_wanted else ()
-            left = None if self.limit is None else max(self.limit - shown, 0)
-            chosen = tuple(findings)[:left]
-            shown += len(chosen)
-            hidden += sum(one.is_drift for one in item.findings) - sum(one.is_drift for one in chosen)
-            kept += [_with_findings(item, chosen)] if chosen else []
+        matching = [item for item in report.objects if self._matches(item)]
+        narrowed = [_with_findings(item, self._matching(item.findings)) for item in matching]
+        kept = [now for now, item in zip(narrowed, matching, strict=True) if now.findings or not item.findings]
+        shown = kept if self.limit is None else self._worst(kept, self.limit)
+        hidden, hidden_objects = (
+            all_of - of for all_of, of in zip(_counts(report.objects), _counts(shown), strict=True)
+        )
         counts = [
             *([plural(hidden, "finding")] if hidden else []),
             *([f"{plural(hidden_objects, 'object')} without findings"] if hidden_objects else []),
@@ -108,7 +104,27 @@ class Filters:
         }
         used = ", ".join(flag for flag, is_used in flags.items() if is_used)
         counted = [f"{' and '.join(counts)} not shown ({used})"] if counts else []
-        return kept, "; ".join([*counted, *self._without_objects(report)]) or None
+        return shown, "; ".join([*counted, *self._without_objects(report)]) or None
+
+    def _worst(self, items: Sequence[ObjectReport], limit: int) -> Sequence[ObjectReport]:
+        """Returns the objects with the worst findings that are listed, and the objects without findings."""
+        # What is not listed, such as ignored findings, does not count, and stays with its object.
+        listed = [
+            (SEVERITY_RANK[finding.severity], worst_first(item), finding.path, index, number)
+            for index, item in enumerate(items)
+            for number, finding in enumerate(item.findings)
+            if _is_listed(finding, with_controllers=self.with_controllers)
+        ]
+        if len(listed) <= limit:
+            return items
+        listed.sort()
+        worst = {index for *_, index, _ in listed[:limit]}
+        left_out = {(index, number) for *_, index, number in listed[limit:]}
+        return [
+            _with_findings(item, tuple(one for n, one in enumerate(item.findings) if (index, n) not in left_out))
+            for index, item in enumerate(items)
+            if index in worst or not item.findings
+        ]
 
     def _without_objects(self, report: Report) -> Iterator[str]:
         """Yields the filters that match no object: they may be mistyped."""
@@ -142,14 +158,24 @@ def only_drift(items: Iterable[ObjectReport], *, with_controllers: bool) -> list
         with_controllers: Whether to keep what controllers changed, also in objects that are in sync.
     """
     kept = (
-        _with_findings(
-            item, tuple(one for one in item.findings if one.is_drift or (with_controllers and one.ignored is None))
-        )
+        _with_findings(item, tuple(one for one in item.findings if _is_listed(one, with_controllers=with_controllers)))
         for item in items
         if item.findings or item.status is not Status.IN_SYNC
     )
     # A missing or unmanaged object keeps its status if a rule ignores it, but only its finding says that it is drift.
     return [item for item in kept if item.findings or item.status is Status.UNCHECKED]
+
+
+def _is_listed(finding: Finding, *, with_controllers: bool) -> bool:
+    return finding.is_drift or (with_controllers and finding.ignored is None)
+
+
+def _counts(items: Sequence[ObjectReport]) -> tuple[int, int]:
+    """Returns the number of findings that are drift, and of noteworthy objects without findings."""
+    return (
+        sum(finding.is_drift for item in items for finding in item.findings),
+        sum(item.is_noteworthy and not item.findings for item in items),
+    )
 
 
 def _with_findings(item: ObjectReport, findings: tuple[Finding, ...]) -> ObjectReport:

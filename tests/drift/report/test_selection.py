@@ -69,6 +69,55 @@ def test_a_filter_hides_the_rest_and_counts_it(filters: Filters, names: set[str]
     assert shown(filters) == (names, hidden)
 
 
+IGNORED = finding(5, severity=Severity.CRITICAL, path="spec.image", ignored=IgnoredBy("rule", "reason"))
+SCALED = finding(6, path="spec.replicas", cause=Cause.CONTROLLER, severity=Severity.INFO)
+SLIGHT = finding(7, path="spec.x", severity=Severity.LOW)
+WORSE = finding(8, path="spec.y", severity=Severity.HIGH)
+
+
+@pytest.mark.parametrize(
+    ("filters", "findings"),
+    [
+        (Filters(limit=1), {"a": ["spec.y"]}),
+        (Filters(limit=2), {"a": ["spec.y"], "b": ["spec.image", "spec.x", "spec.replicas"], "c": ["spec.image"]}),
+        (Filters(limit=2, severity=Severity.INFO), {"a": ["spec.y"], "b": ["spec.image", "spec.x"]}),
+        (Filters(limit=1, severity=Severity.INFO, causes=(Cause.CONTROLLER,)), {"b": ["spec.replicas"]}),
+    ],
+)
+def test_a_limit_counts_only_what_is_listed(filters: Filters, findings: dict[str, list[str]]) -> None:
+    mixed = report(
+        item("Deployment", "b", Status.DRIFTED, SLIGHT, SCALED, IGNORED),
+        item("Deployment", "a", Status.DRIFTED, WORSE),
+        item("Deployment", "c", Status.IN_SYNC, IGNORED),
+        item("Secret", "d", Status.UNCHECKED, reason="may not be read"),
+    )
+
+    objects, _ = filters.apply(mixed)
+
+    assert {one.name: [found.path for found in one.findings] for one in objects} == {"d": [], **findings}
+
+
+@pytest.mark.parametrize("limit", range(1, 4))
+def test_a_limit_keeps_the_worst_findings_of_all_objects(limit: int) -> None:
+    worst = finding(9, path="spec.z", severity=Severity.CRITICAL)
+    both = report(
+        item("Deployment", "a", Status.DRIFTED, worst, SLIGHT), item("Deployment", "b", Status.DRIFTED, WORSE)
+    )
+
+    objects, hidden = Filters(limit=limit).apply(both)
+
+    kept = {found.path for one in objects for found in one.findings}
+    assert kept == set(["spec.z", "spec.y", "spec.x"][:limit])
+    assert hidden == {1: "2 findings not shown (--limit)", 2: "1 finding not shown (--limit)", 3: None}[limit]
+
+
+def test_an_ignored_finding_does_not_hide_another_one_of_its_object() -> None:
+    text = to_text(report(item("Deployment", "web", Status.DRIFTED, IGNORED, SLIGHT)), Style(filters=Filters(limit=1)))
+
+    assert "low      ~ spec.x" in text
+    assert "not shown" not in text
+
+
 def test_every_format_for_people_shows_what_the_filters_leave_and_the_verdict_of_everything() -> None:
     filters = Filters(kinds=(Glob("deployment"),))
     texts: list[str] = [
