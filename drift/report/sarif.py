@@ -1,12 +1,27 @@
 """SARIF 2.1.0 for code scanning: one rule for each cause and change, one result for each finding."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from posixpath import isabs, normpath
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import quote
 
 from drift import __version__
 from drift.explain.texts import CAUSES, CHANGES
-from drift.model import Cause, Change, Finding, Lifecycle, ObjectReport, Report, Severity, Status, Verdict
+from drift.model import (
+    Cause,
+    Change,
+    Finding,
+    Lifecycle,
+    ObjectReport,
+    Report,
+    Severity,
+    SourceInfo,
+    SourceKey,
+    Status,
+    Verdict,
+    sources_of,
+)
 from drift.objects import STDIN, Json, indented_json
 from drift.report.diff import what_differs
 from drift.report.selection import finding_order, worst_first
@@ -22,6 +37,29 @@ _LEVEL: Final = {
 }
 #: Names of standard input, which is not a file.
 _STANDARD_INPUT: Final = (STDIN, "-")
+#: The location of a result if no source has a path.
+_NO_FILE: Final = "drift.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """Locations of objects that are in no file.
+
+    Attributes:
+        sources: The sources of the report, by key.
+        default: The location of an object whose sources have no path.
+    """
+
+    sources: Mapping[SourceKey, SourceInfo]
+    default: str
+
+    @classmethod
+    def of_report(cls, report: Report) -> "_Folders":
+        paths = (*report.manifests.paths, *(source.path for source in report.sources))
+        return cls({source.key: source for source in report.sources}, next(filter(_is_file, paths), _NO_FILE))
+
+    def of(self, item: ObjectReport) -> str:
+        return next(filter(_is_file, (source.path for source in sources_of(item, self.sources))), self.default)
 
 
 def to_sarif(report: Report) -> str:
@@ -35,6 +73,7 @@ def to_sarif(report: Report) -> str:
     used = {(finding.cause, finding.change) for _, finding in results}
     rules = [(cause, change) for cause in Cause for change in Change if (cause, change) in used]
     index = {rule: number for number, rule in enumerate(rules)}
+    folders = _Folders.of_report(report)
     run = {
         "tool": {
             "driver": {
@@ -51,10 +90,7 @@ def to_sarif(report: Report) -> str:
                 "toolExecutionNotifications": _notifications(report),
             }
         ],
-        "results": [
-            _result(item, finding, index[finding.cause, finding.change], report.manifests.paths)
-            for item, finding in results
-        ],
+        "results": [_result(item, finding, index[finding.cause, finding.change], folders) for item, finding in results],
     }
     return indented_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
@@ -74,14 +110,14 @@ def _rule(cause: Cause, change: Change) -> dict[str, Json]:
     }
 
 
-def _result(item: ObjectReport, finding: Finding, rule: int, paths: tuple[str, ...]) -> dict[str, Json]:
+def _result(item: ObjectReport, finding: Finding, rule: int, folders: _Folders) -> dict[str, Json]:
     name = object_name(item)
     result: dict[str, Json] = {
         "ruleId": _rule_id(finding.cause, finding.change),
         "ruleIndex": rule,
         "level": _LEVEL[finding.severity],
         "message": {"text": _message(name, item, finding)},
-        "locations": [_location(item, name, finding, paths)],
+        "locations": [_location(item, name, finding, folders)],
         "partialFingerprints": {"driftFinding/v1": finding.id},
         "properties": {"severity": finding.severity, "cause": finding.cause, "status": item.status},
     }
@@ -103,15 +139,24 @@ def _message(name: str, item: ObjectReport, finding: Finding) -> str:
     return "\n".join(lines).replace("](", "] (")
 
 
-def _location(item: ObjectReport, name: str, finding: Finding, paths: tuple[str, ...]) -> dict[str, Json]:
-    """Returns the field's location; for an object that is in no file, the first path that was compared."""
-    logical = {"logicalLocations": [{"kind": "object", "fullyQualifiedName": short(f"{name} {finding.path}".rstrip())}]}
+def _location(item: ObjectReport, name: str, finding: Finding, folders: _Folders) -> dict[str, Json]:
+    """Returns the field's location; for an object that is in no file, the path of its source or another path."""
     place = place_of(item, finding)
-    file = place.file if place is not None else next(iter(paths), "")
-    if not file or file in _STANDARD_INPUT:
-        return logical
-    region = {"region": {"startLine": place.line}} if place is not None and place.line is not None else {}
-    return {"physicalLocation": {"artifactLocation": _artifact(file), **region}, **logical}
+    if place is not None and _is_file(place.file):
+        physical = {"artifactLocation": _artifact(place.file)}
+        if place.line is not None:
+            physical["region"] = {"startLine": place.line}
+    else:
+        # GitHub rejects the whole log if a result has no physical location.
+        physical = {"artifactLocation": _artifact(folders.of(item))}
+    return {
+        "physicalLocation": physical,
+        "logicalLocations": [{"kind": "object", "fullyQualifiedName": short(f"{name} {finding.path}".rstrip())}],
+    }
+
+
+def _is_file(path: str | None) -> TypeGuard[str]:
+    return bool(path) and path not in _STANDARD_INPUT
 
 
 def _artifact(file: str) -> dict[str, Json]:

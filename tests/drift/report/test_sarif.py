@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from drift.explain.texts import CAUSES, CHANGES
-from drift.model import Cause, Change, ManifestsInfo, Report, Severity, Status
+from drift.model import Cause, Change, ManifestsInfo, Report, Severity, SourceInfo, SourceKind, Status
 from drift.objects import Source
 from drift.report.sarif import to_sarif
 from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, report
@@ -65,10 +65,9 @@ def test_every_result_has_the_required_properties(shown: Report) -> None:
         assert result["level"] in {"error", "warning", "note"}
         assert result["message"]["text"]
         assert len(result["locations"]) == 1
-        physical = result["locations"][0].get("physicalLocation")
-        if physical is not None:
-            assert re.fullmatch(r"[A-Za-z0-9/._~%:-]+", physical["artifactLocation"]["uri"])
-            assert physical.get("region", {"startLine": 1})["startLine"] >= 1
+        physical = result["locations"][0]["physicalLocation"]
+        assert re.fullmatch(r"[A-Za-z0-9/._~%:-]+", physical["artifactLocation"]["uri"])
+        assert physical.get("region", {"startLine": 1})["startLine"] >= 1
 
 
 def test_a_rule_explains_the_change_and_the_cause() -> None:
@@ -102,11 +101,29 @@ def test_an_unmanaged_object_is_located_at_the_folder() -> None:
     assert location["logicalLocations"] == [{"kind": "object", "fullyQualifiedName": "Pod shop/a"}]
 
 
-def test_standard_input_has_no_file() -> None:
-    shown = item("Pod", "a", Status.DRIFTED, finding(1), source=Source("<stdin>", 1, 1))
-    location = results(report(shown, manifests=ManifestsInfo(("-",), None, None)))[0]["locations"][0]
+FLUX = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization shop/apps", "clusters/prod/apps")
+ROOT = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization shop/root", "clusters/prod")
+RELEASE = SourceInfo(SourceKind.HELM_RELEASE, "release shop/web")
 
-    assert "physicalLocation" not in location
+
+@pytest.mark.parametrize(
+    ("paths", "sources", "uri"),
+    [
+        ((), (ROOT, FLUX), "clusters/prod/apps"),
+        ((), (RELEASE, ROOT), "clusters/prod"),
+        (("-", "apps"), (ROOT,), "apps"),
+        ((), (RELEASE,), "drift.yaml"),
+        (("-",), (), "drift.yaml"),
+    ],
+)
+@pytest.mark.parametrize("source", [None, Source("<stdin>", 1, 1)])
+def test_an_object_in_no_file_is_located_at_a_source(
+    paths: tuple[str, ...], sources: tuple[SourceInfo, ...], uri: str, source: Source | None
+) -> None:
+    shown = item("Pod", "a", Status.DRIFTED, finding(1), source=source, origins=("release shop/web", FLUX.name))
+    location = results(report(shown, manifests=ManifestsInfo(paths, None, None), sources=sources))[0]["locations"][0]
+
+    assert location["physicalLocation"] == {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}}
 
 
 def test_the_fingerprint_is_the_findings_id() -> None:
