@@ -383,6 +383,10 @@ class PastScan:
     complete: bool
 
 
+#: The URL of a cluster's server, and its id or "".
+ClusterKey = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterInfo:
     """The API server that was scanned.
@@ -392,12 +396,20 @@ class ClusterInfo:
         server: Its URL.
         version: For example ``v1.36.3``.
         impersonated: The impersonated user, or None.
+        id: Inside a pod, the digest of the cluster's certificate authority: there, the server has the same address in
+            many clusters. None outside of a pod.
     """
 
     context: str | None
     server: str
     version: str
     impersonated: str | None = None
+    id: str | None = None
+
+    @property
+    def key(self) -> ClusterKey:
+        """What no other cluster has."""
+        return (self.server, self.id or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def _unscanned(
         generated_at=rfc3339(datetime.now(UTC)),
         cluster=ClusterInfo(target.context, str(target), _UNKNOWN)
         if isinstance(connection, ConnectError)
-        else ClusterInfo(connection.context, connection.server, _UNKNOWN),
+        else ClusterInfo(connection.context, connection.server, _UNKNOWN, id=connection.cluster_id),
         manifests=manifests,
         objects=(),
         errors=(str(error),),

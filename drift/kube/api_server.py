@@ -43,7 +43,13 @@ class ApiServer:
         self._requests = Requests(connection, limits, deadline, notify)
         self.deadline = self._requests.deadline
         self._schemas = SchemaSource(self._requests)
-        self.info = ClusterInfo(connection.context, connection.server, self._version(), connection.impersonated.user)
+        self.info = ClusterInfo(
+            connection.context,
+            connection.server,
+            self._version(),
+            connection.impersonated.user,
+            connection.cluster_id,
+        )
         self.resources: Resources = discover(self._requests)
         self.default_namespace = connection.namespace
 

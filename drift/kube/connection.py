@@ -4,6 +4,7 @@ Imports only what drift uses of the client.
 """
 
 import errno
+import hashlib
 import logging
 import os
 import re
@@ -91,6 +92,7 @@ class Connection:
         impersonated: The user that requests impersonate, if any.
         proxy: The URL of the proxy, without its password; None for a direct connection.
         warnings: Sentences to show before the first request.
+        cluster_id: The digest of the certificate authority of the pod's cluster; None outside of a pod.
     """
 
     client: "RESTClientObject"
@@ -101,6 +103,7 @@ class Connection:
     impersonated: Impersonation = NO_IMPERSONATION
     proxy: str | None = None
     warnings: tuple[str, ...] = ()
+    cluster_id: str | None = None
 
     def credentials(self) -> "urllib3.HTTPHeaderDict":
         """Returns the headers for authentication and impersonation. Credentials that have expired are refreshed first.
@@ -214,6 +217,7 @@ def _connection(
     impersonated: Impersonation,
     proxy_url: object = None,
     credentials: bool = True,
+    cluster_id: str | None = None,
 ) -> Connection:
     """Returns a connection for a configuration of the official client.
 
@@ -253,6 +257,7 @@ def _connection(
         impersonated=impersonated,
         proxy=None if proxy is None else without_passwords(proxy),
         warnings=tuple(warnings),
+        cluster_id=cluster_id,
     )
 
 
@@ -297,7 +302,17 @@ def _from_service_account(impersonate: Impersonation) -> Connection:
         namespace=namespace or "default",
         renew=lambda: _from_service_account(impersonate),
         impersonated=impersonate.with_fallback(NO_IMPERSONATION),
+        cluster_id=_cluster_id(),
     )
+
+
+def _cluster_id() -> str | None:
+    """Returns what tells the pod's cluster from another one with the same address, such as https://10.96.0.1:443."""
+    try:
+        authority = (_SERVICE_ACCOUNT / "ca.crt").read_bytes()
+    except OSError:
+        return None
+    return f"sha256:{hashlib.sha256(authority).hexdigest()}"
 
 
 def _explain_client_error(error: BaseException | str) -> str:

@@ -61,11 +61,14 @@ class ClusterDocument(_Document):
 
     Attributes:
         context: The kubeconfig context; null inside a pod.
+        id: Inside a pod, the digest of the cluster's certificate authority, which tells clusters with one address
+            apart; null outside of a pod, and in reports of older releases.
     """
 
     context: str | None
     server: str
     version: str
+    id: str | None = None
 
 
 class ManifestsDocument(_Document):

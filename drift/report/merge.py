@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from drift.model import (
+    ClusterKey,
     ManifestsInfo,
     ObjectReport,
     Report,
@@ -21,7 +22,7 @@ from drift.model import (
 )
 from drift.objects import ObjectKey
 from drift.report.json_report import to_json
-from drift.report.view import names_by_server
+from drift.report.view import names_by_cluster
 
 #: If two reports have the same object, the lower rank wins: a comparison is better than a failed check, and "unmanaged"
 #: is the weakest, because the other report read more of Git.
@@ -32,8 +33,8 @@ _STATUS_RANK: Final = {
     Status.UNCHECKED: 1,
     Status.UNMANAGED: 2,
 }
-#: The server of reports that were made from dumps.
-_DUMP: Final = ""
+#: The cluster of reports that were made from dumps.
+_DUMP: Final[ClusterKey] = ("", "")
 _DUMP_NAME: Final = "a dump"
 #: How many missing shards a message names.
 _MAX_NAMED: Final = 20
@@ -46,8 +47,8 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
     """Merges reports; their order makes no difference.
 
     The result has each object of a cluster once, from the best informed report and then from the newest. Clusters are
-    identified by the server's URL; all reports of dumps count as one cluster. If a shard is missing, the result is
-    incomplete and an error says so.
+    identified by the server's URL, inside of pods also by their id; all reports of dumps count as one cluster. If a
+    shard is missing, the result is incomplete and an error says so.
 
     Args:
         reports: At least one. A single report of a whole scan is returned unchanged.
@@ -62,10 +63,10 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
         reports,
         key=lambda one: (datetime.fromisoformat(one.generated_at), times[one.generated_at] > 1 and to_json(one)),
     )
-    clusters = {cluster.server: cluster for report in ordered for cluster in report.each_cluster}
+    clusters = {cluster.key: cluster for report in ordered for cluster in report.each_cluster}
     kept = _best_objects(ordered)
-    names = names_by_server(clusters.values()) if len({*clusters, *(server for server, _ in kept)}) > 1 else {}
-    objects = (replace(item, cluster=_cluster_name(server, names)) for (server, _), item in kept.items())
+    names = names_by_cluster(clusters.values()) if len({*clusters, *(key for key, _ in kept)}) > 1 else {}
+    objects = (replace(item, cluster=_cluster_name(cluster, names)) for (cluster, _), item in kept.items())
     requests = [report.api_requests for report in ordered if report.api_requests is not None]
     scans = _scans_of_shards(ordered) if shard is None else []
 
@@ -82,7 +83,7 @@ def merge(reports: Sequence[Report], shard: Shard | None = None) -> Report:
         notes=_sorted(*unused, *from_all(lambda report: report.notes)),
         unread=tuple(dict.fromkeys(line for report in ordered for line in report.unread)),
         errors=_sorted(*missing, *from_all(lambda report: report.errors)),
-        clusters=tuple(sorted(clusters.values(), key=lambda cluster: names[cluster.server])) if names else (),
+        clusters=tuple(sorted(clusters.values(), key=lambda cluster: names[cluster.key])) if names else (),
         # The shards of a scan run at the same time, so the slowest one counts.
         duration_seconds=max(report.duration_seconds or 0 for report in ordered) or None,
         api_requests=sum(requests) if requests else None,
@@ -98,8 +99,8 @@ def _scans_of_shards(reports: Sequence[Report]) -> Sequence[Sequence[Report]]:
     scans: dict[tuple[object, ...], list[Report]] = {}
     for report in reports:
         if report.shard is not None:
-            servers = tuple(sorted(cluster.server for cluster in report.each_cluster))
-            scans.setdefault((servers, report.manifests.paths, report.shard.count), []).append(report)
+            clusters = tuple(sorted(cluster.key for cluster in report.each_cluster))
+            scans.setdefault((clusters, report.manifests.paths, report.shard.count), []).append(report)
     return [*scans.values()]
 
 
@@ -120,21 +121,21 @@ def _unused_in_all(parts: Sequence[Report]) -> Sequence[str]:
     return [] if any(_missing(parts)) else sorted(set[str].intersection(*(set(part.unused_rules) for part in parts)))
 
 
-def _cluster_name(server: str, names: Mapping[str, str]) -> str | None:
-    return names.get(server, _DUMP_NAME) if names else None
+def _cluster_name(cluster: ClusterKey, names: Mapping[ClusterKey, str]) -> str | None:
+    return names.get(cluster, _DUMP_NAME) if names else None
 
 
-def _sources(ordered: Sequence[Report], names: Mapping[str, str]) -> tuple[SourceInfo, ...]:
+def _sources(ordered: Sequence[Report], names: Mapping[ClusterKey, str]) -> tuple[SourceInfo, ...]:
     """Returns each source of each cluster once; of one that several reports have, the newest.
 
     A local path whose facts are the same for all clusters is one source without a cluster.
     """
     found: dict[SourceKey, SourceInfo] = {}
     for report in ordered:
-        for source, server in _with_servers(report, report.sources):
+        for source, cluster in _with_clusters(report, report.sources):
             # Reports of older releases on several clusters do not say which cluster a source is of.
             is_known = source.cluster is not None or not report.clusters
-            key = (_cluster_name(server, names) if is_known else None, source.name)
+            key = (_cluster_name(cluster, names) if is_known else None, source.name)
             known = found.get(key)
             # The shards of a scan count their unchecked objects by themselves.
             count = source.unchecked if known is None else max(source.unchecked, known.unchecked)
@@ -150,39 +151,41 @@ def _sources(ordered: Sequence[Report], names: Mapping[str, str]) -> tuple[Sourc
     )
 
 
-def _best_objects(ordered: Sequence[Report]) -> dict[tuple[str, ObjectKey], ObjectReport]:
-    """Returns the best report on each object, by the server of its cluster and its key."""
-    best: dict[tuple[str, ObjectKey], ObjectReport] = {}
+def _best_objects(ordered: Sequence[Report]) -> dict[tuple[ClusterKey, ObjectKey], ObjectReport]:
+    """Returns the best report on each object, by its cluster and its key."""
+    best: dict[tuple[ClusterKey, ObjectKey], ObjectReport] = {}
     for report in ordered:
-        for item, server in _with_servers(report, report.objects):
-            known = best.get((server, item.key))
+        for item, cluster in _with_clusters(report, report.objects):
+            known = best.get((cluster, item.key))
             if known is None or _STATUS_RANK[item.status] <= _STATUS_RANK[known.status]:
-                best[server, item.key] = item
+                best[cluster, item.key] = item
     return best
 
 
 def _resolved(
-    ordered: Sequence[Report], names: Mapping[str, str], kept: Mapping[tuple[str, ObjectKey], ObjectReport]
+    ordered: Sequence[Report],
+    names: Mapping[ClusterKey, str],
+    kept: Mapping[tuple[ClusterKey, ObjectKey], ObjectReport],
 ) -> tuple[Resolved, ...]:
     """Returns the resolved findings that no newer report has again."""
-    still_open = {(server, finding.id) for (server, _), item in kept.items() for finding in item.findings}
-    found: dict[tuple[str, str], Resolved] = {}
+    still_open = {(cluster, finding.id) for (cluster, _), item in kept.items() for finding in item.findings}
+    found: dict[tuple[ClusterKey, str], Resolved] = {}
     for report in ordered:
-        for resolved, server in _with_servers(report, report.resolved):
-            if (server, resolved.id) not in still_open:
-                found[server, resolved.id] = replace(resolved, cluster=_cluster_name(server, names))
+        for resolved, cluster in _with_clusters(report, report.resolved):
+            if (cluster, resolved.id) not in still_open:
+                found[cluster, resolved.id] = replace(resolved, cluster=_cluster_name(cluster, names))
     return tuple(found[key] for key in sorted(found))
 
 
-def _server(report: Report) -> str:
-    return _DUMP if report.cluster is None else report.cluster.server
+def _cluster(report: Report) -> ClusterKey:
+    return _DUMP if report.cluster is None else report.cluster.key
 
 
-def _with_servers(report: Report, items: Iterable[_Item]) -> Iterator[tuple[_Item, str]]:
-    """Yields each item with the server of its cluster."""
-    servers = {name: server for server, name in names_by_server(report.clusters).items()}
+def _with_clusters(report: Report, items: Iterable[_Item]) -> Iterator[tuple[_Item, ClusterKey]]:
+    """Yields each item with its cluster."""
+    clusters = {name: cluster for cluster, name in names_by_cluster(report.clusters).items()}
     for item in items:
-        yield item, _server(report) if item.cluster is None else servers.get(item.cluster, _DUMP)
+        yield item, _cluster(report) if item.cluster is None else clusters.get(item.cluster, _DUMP)
 
 
 def _manifests(ordered: Sequence[Report]) -> ManifestsInfo:
@@ -196,11 +199,11 @@ def _manifests(ordered: Sequence[Report]) -> ManifestsInfo:
     )
 
 
-def _sentences(report: Report, sentences: Sequence[str], names: Mapping[str, str]) -> Iterator[str]:
+def _sentences(report: Report, sentences: Sequence[str], names: Mapping[ClusterKey, str]) -> Iterator[str]:
     """Yields notes or errors of a report, each with the cluster that it is about."""
     for sentence in sentences:
         is_clear = not names or report.clusters
-        yield sentence if is_clear else f"{_cluster_name(_server(report), names)}: {sentence}"
+        yield sentence if is_clear else f"{_cluster_name(_cluster(report), names)}: {sentence}"
 
 
 def _sorted(*sentences: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from typing import Final
 
 from drift.advice.advisor import Commands
@@ -17,6 +17,7 @@ from drift.model import (
     Cause,
     Change,
     ClusterInfo,
+    ClusterKey,
     Evidence,
     Finding,
     Lifecycle,
@@ -54,6 +55,8 @@ _MAX_NAME: Final = 300
 _MAX_SENTENCE: Final = 1500
 #: Digits of the hash of a commit.
 _HASH: Final = 8
+#: Characters of the id of a cluster: those before the digest, and the first digits of it.
+_SHORT_ID: Final = len("sha256:") + _HASH
 _MAX_SUBJECT: Final = 80
 _MAX_RESOLVED: Final = 3
 _MAX_PATHS: Final = 5
@@ -366,17 +369,23 @@ def _findings_by_severity(report: Report) -> str:
 
 def cluster_names(report: Report) -> Sequence[str]:
     """Returns the contexts of the clusters, or their URLs where these differ more; nothing for dumps."""
-    return [visible(name) for name in names_by_server(report.each_cluster).values()]
+    return [visible(name) for name in names_by_cluster(report.each_cluster).values()]
 
 
-def names_by_server(clusters: Iterable[ClusterInfo]) -> Mapping[str, str]:
-    """Returns the context of each cluster, or its server again if several have the same context."""
-    clusters = tuple(clusters)
-    contexts = Counter(cluster.context for cluster in clusters)
-    return {
-        cluster.server: cluster.context if cluster.context and contexts[cluster.context] == 1 else cluster.server
-        for cluster in clusters
-    }
+def names_by_cluster(clusters: Iterable[ClusterInfo]) -> Mapping[ClusterKey, str]:
+    """Returns a name of each cluster that no other one has: its context, or its server, if need be with its id."""
+    names = {cluster.key: _names(cluster) for cluster in clusters}
+    counts = Counter(chain.from_iterable(names.values()))
+    return {key: next((one for one in possible if counts[one] == 1), possible[-1]) for key, possible in names.items()}
+
+
+def _names(cluster: ClusterInfo) -> Sequence[str]:
+    ids = (cluster.id[:_SHORT_ID], cluster.id) if cluster.id else ()
+    return [
+        *([cluster.context] if cluster.context else []),
+        cluster.server,
+        *(f"{cluster.server} ({known})" for known in ids),
+    ]
 
 
 def place_in_file(problem: str) -> tuple[str, int, int, str] | None:

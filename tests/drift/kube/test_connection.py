@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ import yaml
 
 from drift.cli import main
 from drift.errors import ConnectError, UsageError
+from drift.kube import connection
 from drift.kube.connection import Connection, connect
 from drift.kube.requests import Requests
 from drift.sources import load
@@ -362,6 +364,26 @@ def test_a_pod_without_a_kubeconfig_has_no_contexts(
     )
     with pytest.raises(ConnectError, match="the pod's service account cannot be used"):
         connect(None, None)
+
+
+def test_a_pod_knows_its_cluster_by_the_certificate_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_SERVICE_ACCOUNT", tmp_path)
+    for name, file in (("TOKEN", "token"), ("CERT", "ca.crt")):
+        monkeypatch.setattr(f"kubernetes.config.incluster_config.SERVICE_{name}_FILENAME", str(tmp_path / file))
+    for variable, value in (("HOST", "10.96.0.1"), ("PORT", "443")):
+        monkeypatch.setenv(f"KUBERNETES_SERVICE_{variable}", value)
+    (tmp_path / "token").write_text(TOKEN)
+    ids = []
+    for authority in (b"east", b"west", b"east"):
+        (tmp_path / "ca.crt").write_bytes(authority)
+        made = connect(None, None)
+        ids.append(made.cluster_id)
+
+        assert (made.server, made.context) == ("https://10.96.0.1:443", None)
+
+    assert ids[0] == ids[2] == f"sha256:{sha256(b'east').hexdigest()}"
+    assert ids[1] == f"sha256:{sha256(b'west').hexdigest()}"
+    assert connect(kubeconfig(tmp_path, {"token": TOKEN}), None).cluster_id is None
 
 
 @pytest.mark.parametrize(

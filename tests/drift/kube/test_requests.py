@@ -4,6 +4,7 @@ import json
 import stat
 from collections.abc import Callable
 from email.utils import formatdate
+from hashlib import sha256
 from pathlib import Path
 from unittest import mock
 
@@ -206,7 +207,9 @@ def test_the_token_of_a_pod_is_read_again_when_it_is_refused(
     (tmp_path / "namespace").write_text(application.namespace)
     config = "kubernetes.config.incluster_config"
     monkeypatch.setattr(f"{config}.SERVICE_TOKEN_FILENAME", str(file))
-    monkeypatch.setattr(f"{config}.SERVICE_CERT_FILENAME", str(cluster.folder / "certificates" / "apiserver.crt"))
+    authority = cluster.folder / "certificates" / "apiserver.crt"
+    monkeypatch.setattr(f"{config}.SERVICE_CERT_FILENAME", str(authority))
+    (tmp_path / "ca.crt").write_bytes(authority.read_bytes())
     monkeypatch.setattr(connection, "_SERVICE_ACCOUNT", tmp_path)
     report = application.scratch / "in-cluster.json"
     with proxy(cluster, tls=True) as running:
@@ -218,7 +221,9 @@ def test_the_token_of_a_pod_is_read_again_when_it_is_refused(
 
         assert {token.removeprefix("bearer ") for token in running.tokens if token} == {*tokens}
     assert exit_status == 1
-    assert drift_of(json.loads(report.read_text())) == DRIFT
+    document = json.loads(report.read_text())
+    assert drift_of(document) == DRIFT
+    assert document["cluster"]["id"] == f"sha256:{sha256(authority.read_bytes()).hexdigest()}"
 
 
 def test_a_token_that_cannot_be_renewed_makes_the_scan_incomplete(

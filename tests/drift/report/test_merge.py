@@ -6,7 +6,7 @@ from itertools import islice, permutations
 
 import jsonschema
 
-from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, Report, Status, Verdict
+from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, Report, Shard, Status, Verdict
 from drift.report.formats import Format, Style, render
 from drift.report.json_report import read_report, to_json
 from drift.report.json_schema import json_schema
@@ -15,6 +15,9 @@ from tests.drift.report.reports import EMPTY, HOSTILE, RICH, finding, item, repo
 
 EAST = ClusterInfo("east", "https://east.example.com", "v1.36.3")
 WEST = ClusterInfo("west", "https://west.example.com", "v1.36.3")
+#: As pods see their clusters: the address of the Service is the same in many of them.
+POD_EAST = ClusterInfo(None, "https://10.96.0.1:443", "v1.36.3", id=f"sha256:{'1' * 64}")
+POD_WEST = replace(POD_EAST, id=f"sha256:{'2' * 64}")
 LATER = "2026-01-01T13:00:00Z"
 
 
@@ -97,6 +100,71 @@ def test_clusters_with_the_same_context_are_named_by_their_servers() -> None:
     merged = merge([report(pod("a"), cluster=EAST), report(pod("a"), cluster=replace(WEST, context="east"))])
 
     assert [shown.cluster for shown in merged.objects] == [EAST.server, WEST.server]
+
+
+def test_clusters_with_one_address_inside_of_pods_stay_apart() -> None:
+    east = report(pod("a"), cluster=POD_EAST, notes=("n",), resolved=(resolved(2),))
+    west = report(pod("a", Status.IN_SYNC), cluster=POD_WEST, generated_at=LATER, resolved=(resolved(1),))
+
+    merged = merge([east, west])
+
+    names = ["https://10.96.0.1:443 (sha256:11111111)", "https://10.96.0.1:443 (sha256:22222222)"]
+    assert merged.verdict is Verdict.DRIFTED
+    assert [(shown.cluster, shown.status) for shown in merged.objects] == [
+        (names[0], Status.DRIFTED),
+        (names[1], Status.IN_SYNC),
+    ]
+    assert [(found.cluster, found.id) for found in merged.resolved] == [
+        (names[0], resolved(2).id),
+        (names[1], resolved(1).id),
+    ]
+    assert (merged.cluster, merged.clusters, merged.notes) == (None, (POD_EAST, POD_WEST), (f"{names[0]}: n",))
+    assert merge([west, east]) == merged
+    read = read_report(to_json(merged), "r.json")
+    assert read == merged
+    assert merge([read, west]).objects == merged.objects
+    for form in (Format.TEXT, Format.MARKDOWN, Format.HTML):
+        assert all(render(merged, form, Style()).count(name) > 1 for name in names[:1])
+        assert names[1] in render(merged, form, Style())
+
+
+def test_reports_of_one_cluster_inside_of_pods_are_one_report() -> None:
+    shards = [report(pod(name), cluster=POD_EAST, shard=Shard(index, 2)) for index, name in ((1, "a"), (2, "b"))]
+
+    merged = merge(shards)
+
+    assert (merged.cluster, merged.clusters, merged.errors) == (POD_EAST, (), ())
+    assert [(shown.cluster, shown.name) for shown in merged.objects] == [(None, "a"), (None, "b")]
+    assert merge([shards[0], replace(shards[1], cluster=POD_WEST)]).verdict is Verdict.INCOMPLETE
+    newer = report(pod("a", Status.IN_SYNC), cluster=POD_EAST, generated_at=LATER)
+    assert merge([report(pod("a"), cluster=POD_EAST), newer]).verdict is Verdict.IN_SYNC
+
+
+def test_a_cluster_without_an_id_has_only_its_address() -> None:
+    older = replace(POD_EAST, id=None)
+    newer = report(pod("a", Status.IN_SYNC), cluster=older, generated_at=LATER)
+
+    assert merge([report(pod("a"), cluster=older), newer]).verdict is Verdict.IN_SYNC
+    mixed = merge([report(pod("a"), cluster=POD_EAST), newer])
+    assert [shown.cluster for shown in mixed.objects] == [
+        "https://10.96.0.1:443",
+        "https://10.96.0.1:443 (sha256:11111111)",
+    ]
+
+
+def test_ids_that_begin_alike_are_shown_whole() -> None:
+    alike = replace(POD_EAST, id=f"sha256:{'1' * 63}2")
+
+    merged = merge([report(pod("a"), cluster=POD_EAST), report(pod("a"), cluster=alike)])
+
+    assert [shown.cluster for shown in merged.objects] == [f"{one.server} ({one.id})" for one in (POD_EAST, alike)]
+
+
+def test_a_report_of_an_older_release_has_no_id() -> None:
+    document = json.loads(to_json(report(cluster=POD_EAST)))
+    assert document["cluster"].pop("id") == POD_EAST.id
+
+    assert read_report(json.dumps(document), "r.json") == report(cluster=replace(POD_EAST, id=None))
 
 
 def test_a_dump_merged_with_a_cluster_has_a_name() -> None:
