@@ -147,9 +147,11 @@ def _without_copied_requests(desired: Object, live: Object) -> tuple[Object, lis
         kept = ListMap(is_set=False)
         for key, container in live_list.items():
             in_git = desired_list.get(key, {})
-            limits = [_get(side, "resources", "limits") or {} for side in (container, in_git)]
+            limits = [as_object(_get(side, "resources", "limits")) for side in (container, in_git)]
             desired_requests = _get(in_git, "resources", "requests") or {}
-            for resource, amount in (_get(container, "resources", "requests") or {}).items():
+            # Git may have requests that cannot be compared.
+            live_requests = _get(container, "resources", "requests") if isinstance(desired_requests, dict) else {}
+            for resource, amount in as_object(live_requests).items():
                 if resource not in desired_requests and any(amounts.get(resource) == amount for amounts in limits):
                     container = _without(container, "resources", "requests", resource)  # noqa: PLW2901
                     decisions.append(

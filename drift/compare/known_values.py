@@ -11,7 +11,7 @@ from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, i
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
 from drift.model import Actor, Cause
-from drift.objects import Json, Object
+from drift.objects import Json, Object, as_object, at
 from drift.paths import Path
 from drift.schema.facts import ALLOCATED, BOUND, LABELLED_BY_TEMPLATE, NOT_IN_TEMPLATES, AnyOf, Facts
 from drift.schema.types import ABSENT, Shape, Type
@@ -231,10 +231,9 @@ def copied_template_labels(desired: Object, live: Object, schema: Type) -> Seque
         live: The normalized live object.
         schema: The kind's type.
     """
-    if schema.name not in LABELLED_BY_TEMPLATE or desired.get("metadata", {}).get("labels"):
+    if schema.name not in LABELLED_BY_TEMPLATE or at(desired, "metadata", "labels"):
         return ()
-    templates = (body.get("spec", {}).get("template", {}) for body in (live, desired))
-    return [template.get("metadata", {}).get("labels", {}) for template in templates]
+    return [as_object(at(body, "spec", "template", "metadata", "labels")) for body in (live, desired)]
 
 
 def _parent_field(path: Path) -> str:

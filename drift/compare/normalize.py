@@ -57,6 +57,10 @@ _RESOURCE: Final = re.compile(r"cpu|memory|storage|ephemeral-storage|hugepages-.
 #: Scalars with a single form, unless the schema declares a quantity, a duration or the like.
 SINGLE_FORM: Final = frozenset({str, int, bool})
 
+#: What cannot be the key of a list item: paths show the keys, and a hidden value must not be shown. A list with such an
+#: item is compared as a whole.
+_NO_KEYS: Final = (dict, list, Redacted, Incomparable)
+
 #: A null in a map of strings. The API server stores "" or, after a client-side apply, no key.
 NULL: Final = Canonical("", None)
 #: A null in a value without a type, which equals no string. The API server stores it or, as above, no key.
@@ -213,7 +217,7 @@ class _Normalizer:
             list_map = self._list_map(value, schema)
             if list_map is not None:
                 return list_map
-        elif schema.shape is Shape.SET and not any(isinstance(item, dict | list | Incomparable) for item in value):
+        elif schema.shape is Shape.SET and not any(isinstance(item, _NO_KEYS) for item in value):
             members = ListMap(is_set=True)
             for position, item in enumerate(value):
                 members.put(set_member(item), item, position)
@@ -222,7 +226,7 @@ class _Normalizer:
         was_in_list, self._is_in_list = self._is_in_list, True
         items = [self.value(item, schema.items) for item in value]
         self._is_in_list = was_in_list
-        if schema.items.name in _UNORDERED:
+        if schema.items.name in _UNORDERED or schema.shape is Shape.SET:
             items.sort(key=_sort_key)
         return items
 
@@ -249,7 +253,7 @@ class _Normalizer:
             part = item.get(name)
             if part is None:
                 part = self._facts.default(schema.items, name, item)
-            if part is ABSENT or isinstance(part, dict | list | Incomparable):
+            if part is ABSENT or isinstance(part, _NO_KEYS):
                 return None
             parts.append((name, part))
         return ItemKey(parts)
@@ -259,7 +263,10 @@ def _sort_key(item: Json) -> str:
     """Orders items by content, independent of the order of their fields."""
     if isinstance(item, dict):
         return "".join(f"{name}:{_sort_key(item[name])};" for name in sorted(item, key=str))
-    return "".join(map(_sort_key, item)) if isinstance(item, list) else str(item)
+    if isinstance(item, list):
+        return "".join(map(_sort_key, item))
+    # All redacted values are the same text.
+    return str(hash(item)) if isinstance(item, Redacted) else str(item)
 
 
 def _is_plain_scalar(schema: Type) -> bool:

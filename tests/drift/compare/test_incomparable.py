@@ -67,3 +67,30 @@ def test_other_fields_beside_it_are_compared() -> None:
 
     assert [found.difference.path for found in comparison.differences] == [("data", "a")]
     assert comparison.not_compared == (NotCompared("data.b", "encrypted in Git"),)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "resources", "found"),
+    [
+        ("limits", {"limits": {"cpu": "2"}, "requests": {"cpu": "1"}}, ["requests"]),
+        ("requests", {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}, ["limits"]),
+    ],
+)
+def test_a_whole_mapping_may_not_be_comparable(hidden: str, resources: Any, found: list[str]) -> None:
+    comparison = _compare(_pod(resources={hidden: ENCRYPTED}), _pod(resources=resources))
+
+    assert [difference.difference.path[-1] for difference in comparison.differences] == found
+    path = f"spec.containers[name=app].resources.{hidden}"
+    assert comparison.not_compared == (NotCompared(path, "encrypted in Git"),)
+
+
+@pytest.mark.parametrize("hidden", ["spec", "template"])
+def test_the_template_of_an_object_without_labels_may_not_be_comparable(hidden: str) -> None:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}}
+    live = {"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "a"}}
+    spec = ENCRYPTED if hidden == "spec" else {"template": ENCRYPTED}
+
+    comparison = _compare({**live, "spec": spec}, {**live, "spec": {"template": template}})
+
+    assert not comparison.differences
+    assert [one.reason for one in comparison.not_compared] == ["encrypted in Git"]

@@ -1,0 +1,174 @@
+"""Values that Flux takes from Secrets (``substituteFrom``) are in no report, whatever has happened to the object."""
+
+import json
+from typing import Any
+
+import pytest
+
+from drift.kube.resources import Resource, Resources
+from drift.model import ObjectReport, Report, Status, Unmanaged
+from drift.objects import Manifest
+from drift.redaction import Redacted
+from drift.report.json_report import to_json
+from drift.scanning import Options, scan_manifests
+from drift.schema.types import compact_schemas
+from tests.drift.scanning.memory import CONFIG_MAP, INFO, VERBS, Memory
+
+PLANTED = "s3cr3t"
+SECRET = Redacted(PLANTED.encode())
+SOURCE = "Kustomization flux-system/apps"
+DEPLOYMENT = Resource("apps", "v1", "Deployment", "deployments", namespaced=True, verbs=VERBS)
+WIDGET = Resource("example.com", "v1", "Widget", "widgets", namespaced=True, verbs=VERBS)
+_STRING = {"type": "string"}
+_WIDGETS = {
+    "components": {
+        "schemas": {
+            "com.example.v1.Widget": {
+                "type": "object",
+                "properties": {
+                    "spec": {
+                        "type": "object",
+                        "properties": {
+                            "tags": {"type": "array", "items": _STRING, "x-kubernetes-list-type": "set"},
+                            "rules": {
+                                "type": "array",
+                                "items": {"type": "object", "properties": {"name": _STRING, "path": _STRING}},
+                                "x-kubernetes-list-type": "map",
+                                "x-kubernetes-list-map-keys": ["name"],
+                            },
+                        },
+                    }
+                },
+                "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "Widget"}],
+            }
+        }
+    }
+}
+_KEYS = ("ip", "name")
+
+
+class _Cluster(Memory):
+    """A cluster in memory with the schemas of its kinds."""
+
+    def __init__(self, *bodies: dict[str, Any]) -> None:
+        super().__init__(*bodies)
+        self.resources = Resources([CONFIG_MAP, DEPLOYMENT, WIDGET], broken=[])
+
+    def schema(self, resource: Resource) -> Any:
+        return _WIDGETS if resource == WIDGET else compact_schemas()
+
+
+def _field_set(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {f"f:{name}": _field_set(below) for name, below in value.items()}
+    keys = [name for name in _KEYS if isinstance(value, list) and isinstance(value[0], dict) and name in value[0]]
+    if keys:
+        return {f"k:{json.dumps({keys[0]: item[keys[0]]})}": {".": {}, **_field_set(item)} for item in value}
+    return {f"v:{json.dumps(item)}": {} for item in value} if isinstance(value, list) else {}
+
+
+def _body(kind: str, **fields: Any) -> dict[str, Any]:
+    version = {"ConfigMap": "v1", "Deployment": "apps/v1", "Widget": "example.com/v1"}[kind]
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "web", "namespace": "n"}, **fields}
+
+
+def _live(applied: dict[str, Any], edited: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An object that Flux applied and that an editor replaced by another."""
+    body = applied if edited is None else edited
+
+    def entry(manager: str, operation: str, time: str) -> dict[str, Any]:
+        owned = {name: value for name, value in body.items() if name not in {"apiVersion", "kind", "metadata"}}
+        return {
+            "manager": manager,
+            "operation": operation,
+            "apiVersion": body["apiVersion"],
+            "time": time,
+            "fieldsV1": _field_set(owned),
+        }
+
+    entries = [entry("kustomize-controller", "Apply", "2026-01-01T00:00:00Z")]
+    if edited is not None:
+        entries.append(entry("kubectl-edit", "Update", "2026-01-02T00:00:00Z"))
+    return {**body, "metadata": {**body["metadata"], "managedFields": entries}}
+
+
+def _manifests(*bodies: dict[str, Any]) -> tuple[Manifest, ...]:
+    return tuple(
+        Manifest(body["apiVersion"], body["kind"], "n", body["metadata"]["name"], None, body, origins=(SOURCE,))
+        for body in bodies
+    )
+
+
+def _scan(desired: dict[str, Any] | None, live: dict[str, Any], **options: Any) -> Report:
+    manifests = () if desired is None else _manifests(desired)
+    given = Options(unmanaged=Unmanaged.OFF, **options)
+    report = scan_manifests(manifests, _Cluster(live), info=INFO, options=given)
+    assert PLANTED not in to_json(report)
+    return report
+
+
+def _compared(desired: dict[str, Any], live: dict[str, Any], base: dict[str, Any] | None = None) -> ObjectReport:
+    """The report if Secrets are read."""
+    bases = {} if base is None else {SOURCE: _manifests(base)}
+    [report] = _scan(desired, live, with_secret_values=frozenset({SOURCE}), bases=bases).objects
+    return report
+
+
+def _found(report: ObjectReport) -> list[tuple[str, str, bool]]:
+    assert report.status in {Status.IN_SYNC, Status.DRIFTED}, report.reason
+    return [(one.change.value, one.path, one.redacted) for one in report.findings]
+
+
+# -- in the key of a list item
+
+
+def _aliases(*aliases: tuple[Any, str]) -> dict[str, Any]:
+    items = [{"ip": ip, "hostnames": [name]} for ip, name in aliases]
+    pod = {"hostAliases": items, "containers": [{"name": "web", "image": "nginx"}]}
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return _body("Deployment", spec={"selector": {"matchLabels": labels}, "template": template})
+
+
+def _rules(*names: Any) -> dict[str, Any]:
+    return _body("Widget", spec={"rules": [{"name": name, "path": "/"} for name in names]})
+
+
+def _tags(*tags: Any) -> dict[str, Any]:
+    return _body("Widget", spec={"tags": [*tags]})
+
+
+_ALIASES = "spec.template.spec.hostAliases"
+
+
+@pytest.mark.parametrize(
+    ("desired", "applied", "edited", "path"),
+    [
+        (_aliases((SECRET, "nas")), _aliases((PLANTED, "nas")), _aliases((PLANTED, "other")), _ALIASES),
+        (_aliases((SECRET, "nas")), _aliases((PLANTED, "nas")), _aliases(("10.0.0.9", "nas")), _ALIASES),
+        (
+            _aliases((SECRET, "nas")),
+            _aliases((PLANTED, "nas")),
+            _aliases((PLANTED, "nas"), ("10.0.0.9", "other")),
+            _ALIASES,
+        ),
+        (_rules(SECRET, "a"), _rules(PLANTED, "a"), _rules("a", "b"), "spec.rules"),
+        (_tags(SECRET, "a"), _tags(PLANTED, "a"), _tags(PLANTED, "b"), "spec.tags"),
+        (_tags(SECRET, "a"), _tags(PLANTED, "a"), _tags("a"), "spec.tags"),
+    ],
+    ids=["other field", "key", "another item", "custom resource", "member of a set", "no member of a set"],
+)
+@pytest.mark.parametrize("is_base_known", [True, False], ids=["base", "no base"])
+def test_a_list_with_a_value_in_a_key_is_compared_as_a_whole(
+    desired: dict[str, Any], applied: dict[str, Any], edited: dict[str, Any], path: str, is_base_known: bool
+) -> None:
+    base = desired if is_base_known else None
+
+    assert _found(_compared(desired, _live(applied), base)) == []
+    assert _found(_compared(desired, _live(applied, edited), base)) == [("changed", path, True)]
+
+
+def test_a_set_with_values_has_no_order() -> None:
+    desired, applied = _tags(SECRET, "b", "a"), _tags("a", "b", PLANTED)
+
+    assert _found(_compared(desired, _live(applied), desired)) == []
