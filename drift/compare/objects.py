@@ -6,6 +6,7 @@ from functools import cache
 
 from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import Difference, diff
+from drift.compare.hidden import without_hidden
 from drift.compare.kind_specifics import remove_kind_specifics
 from drift.compare.known_values import KnownValues, copied_template_labels
 from drift.compare.normalize import ListMap, normalize_object, value_at
@@ -102,6 +103,7 @@ def compare_object(
     base = None if roles.is_server_side else last_applied_tree
     if synced_manifest is not None:
         base = normalize_object(synced_manifest, schema, facts)
+    live_tree = without_hidden(live_tree, desired_tree, base, schema)
     version = str(live.get("apiVersion", desired.get("apiVersion")))
     ownership = Ownership(
         entries,

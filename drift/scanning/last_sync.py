@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from drift.compare.show import incomparables_in
+from drift.compare.show import contains_redacted, incomparables_in
 from drift.errors import ConnectError, ScanError
 from drift.gitops.opt_outs import apply_opt_outs, expected_absence, hook_of
 from drift.gitops.revisions import SyncedAhead, SyncedRevisions
@@ -75,6 +75,16 @@ class LastSync:
         """
         base = self._base_of_source(manifest)
         return _body(self._named if base is None else base, key)
+
+    def hides_values(self, key: ObjectKey) -> bool | None:
+        """Whether an object had values that must not be shown when it was last synced from a source; None if unknown.
+
+        Args:
+            key: The object.
+        """
+        found = (manifests[key] for manifests in self._by_source.values() if key in manifests)
+        synced = next(found, None)
+        return None if synced is None else contains_redacted(synced.body)
 
     def knows_what_was_sent(self, manifest: Manifest) -> bool:
         """Returns whether the source of a manifest knows exactly what the applier sent to the API server."""

@@ -58,7 +58,8 @@ class Options:
         applied: The objects that the GitOps controllers of the sources list as applied.
         keepers: The Kustomizations and Applications that do not prune, with the setting that turns pruning off.
         files: The names of the sources that are plain files. Two of these must not define the same object.
-        with_secret_values: The names of the sources whose manifests have redacted values of Secrets in other objects.
+        with_secret_values: The names of the sources that put values of Secrets into other objects, as far as that is
+            known. Their manifests do not show them.
         with_variables: The names of the sources whose manifests may have variables that Flux replaces.
         ignore_differences: What the GitOps controllers of the sources ignore.
         catch_up: Whether to compare with the synced commit instead if the checkout is behind it.

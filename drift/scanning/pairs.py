@@ -171,11 +171,15 @@ class PairComparer:
             ),
         )
 
+    def _may_have_secret_values(self, pair: Pair) -> bool:
+        """Whether an object that is no Secret itself may have values that Flux took from Secrets."""
+        manifest = pair.manifest
+        is_from_source = not self.options.with_secret_values.isdisjoint(manifest.origins)
+        return is_from_source and not is_secret(manifest.api_version, manifest.kind)
+
     def _secret_paths(self, pair: Pair) -> Collection[tuple[str | None, ...]]:
-        """Returns the paths of values that came from Secrets, in an object that is no Secret itself."""
-        if self.options.with_secret_values.isdisjoint(pair.manifest.origins) or is_secret(
-            pair.manifest.api_version, pair.manifest.kind
-        ):
+        """Returns the paths of values that came from Secrets, if they were read."""
+        if not self._may_have_secret_values(pair):
             return ()
         base = self.last_sync.named_base(pair.manifest, pair.key)
         return frozenset([*redacted_paths(pair.desired), *redacted_paths(base)])
@@ -235,14 +239,19 @@ class PairComparer:
         )
         if self.options.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))
-        concealed = comparison.concealed
-        if self._secret_paths(pair):
-            # A field that only the cluster has may come from an earlier manifest with the value of a Secret.
-            concealed |= {finding.path for finding in findings if finding.change is Change.ADDED}
+        concealed = comparison.concealed | {one.path for one in findings if self._may_show_secret(one, pair)}
         if concealed:
             # Last, because the steps above need the values.
             findings = conceal(findings, concealed)
         return self._with_lines(findings, pair, comparison)
+
+    def _may_show_secret(self, finding: Finding, pair: Pair) -> bool:
+        """Whether the live value of a finding may come from an earlier manifest with the value of a Secret."""
+        if finding.change is Change.REMOVED or not self._may_have_secret_values(pair):
+            return False
+        # What Flux leaves alone may be older than what it synced last.
+        is_base_known = self.last_sync.knows_what_was_sent(pair.manifest) and finding.ignored is None
+        return not is_base_known or (finding.change is Change.ADDED and bool(self._secret_paths(pair)))
 
     def _with_lines(
         self, findings: tuple[Finding, ...], pair: Pair, comparison: ObjectComparison

@@ -297,6 +297,7 @@ class _Scan:
                 self._options,
                 was_synced=self._last_sync.was_synced,
                 why_kept=self._last_sync.why_kept,
+                hides_values=self._last_sync.hides_values,
                 read=self._search.read_whole,
                 cluster=self._cluster,
             )

@@ -278,6 +278,7 @@ def report_unmanaged(
     *,
     was_synced: Callable[[ObjectKey], bool | None],
     why_kept: Callable[[Object], str | None],
+    hides_values: Callable[[ObjectKey], bool | None],
     read: Callable[[Sequence[Candidate]], Mapping[ObjectKey, LiveObject]],
     cluster: str,
 ) -> Iterator[ObjectReport]:
@@ -289,6 +290,7 @@ def report_unmanaged(
         options: The options of the scan.
         was_synced: Returns whether an object was in Git at the last sync, or None if unknown.
         why_kept: Returns the setting that keeps an object from being pruned, or None.
+        hides_values: Returns whether an object had hidden values at the last sync, or None if unknown.
         read: Reads unmanaged objects as a whole.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
     """
@@ -305,7 +307,12 @@ def report_unmanaged(
             unmanaged = UnmanagedObject(Cause.PENDING_SYNC, (), note)  # noqa: PLW2901
         is_dropped = unmanaged.cause is Cause.PENDING_SYNC
         kept = why_kept(by_key[key].live.body) if is_dropped else None
-        yield _report(by_key[key], whole.get(key), unmanaged, kept, cluster)
+        report = _report(by_key[key], whole.get(key), unmanaged, kept, cluster)
+        is_hidden = hides_values(key) if is_dropped and options.with_secret_values else False
+        # What an object is quotes its values: the hosts of an Ingress, for example. Those of a Secret are never read.
+        if is_hidden is not False and not is_secret(report.api_version, key.kind):
+            report = replace(report, digest=None)
+        yield report
 
 
 def _report(

@@ -5,7 +5,7 @@ difference between the two is exactly what Flux has still to apply.
 """
 
 from base64 import b64decode
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -166,8 +166,11 @@ class _Kustomization:
                 why_unknown = str(built)
             else:
                 base = built
+        # Also of a Secret, or of one of its keys, that has been deleted since.
+        has_secret_values = any(text_at(one, "kind") == "Secret" for one in self._substitute_from())
         if why_unknown is not None:
-            notes.append(f"{name}: what Flux applied last is not known: {why_unknown}")
+            hidden = ", so that values which may come from a Secret are not shown" if has_secret_values else ""
+            notes.append(f"{name}: what Flux applied last is not known{hidden}: {why_unknown}")
         ignores, remarks = flux_ignores(name, self._spec.get("ignore"))
         notes += remarks
         if not desired:
@@ -184,7 +187,7 @@ class _Kustomization:
             base,
             tuple(notes),
             applied=frozenset(_inventory(self._body)),
-            has_secret_values=variables is not None and bool(variables.secret),
+            has_secret_values=has_secret_values,
             keeps=None if keeps is None else (self._identity, keeps),
             ignore_differences=tuple(ignores),
         )
@@ -250,7 +253,7 @@ class _Kustomization:
         secret: set[str] = set()
         unknown: str | None = None
         changed: list[str] = []
-        for reference in objects_at(post_build, "substituteFrom"):
+        for reference in self._substitute_from():
             name = text_at(reference, "name")
             is_secret = text_at(reference, "kind") == "Secret"
             if is_secret and (not self._context.reads_secrets or self._context.stored is None):
@@ -270,6 +273,9 @@ class _Kustomization:
         values = {key: value.replace("\n", "") for key, value in {**values, **own}.items()}
         always = post_build.get("substituteStrategy") == "Always"
         return Variables(values, frozenset(secret - own.keys()), unknown, always), max(changed, default=None)
+
+    def _substitute_from(self) -> Sequence[Object]:
+        return objects_at(self._spec, "postBuild", "substituteFrom")
 
     def _config_map(self, name: str, *, optional: bool) -> Object:
         try:

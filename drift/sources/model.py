@@ -93,7 +93,8 @@ class Rendered:
         failure: Why the source could not be read or rendered, in one line; None if it was.
         applied: The objects that its GitOps controller lists as applied.
         ignore_differences: What its GitOps controller ignores.
-        has_secret_values: Whether values of Secrets are in its manifests, redacted.
+        has_secret_values: Whether values of Secrets may be in its objects. Its manifests have them redacted or, if they
+            were not read, as `Incomparable`.
         keeps: Its Kustomization or Application, and the setting that tells it not to prune, or None if it prunes.
         replaces: The name of another source with the same objects, which this one replaces, or None.
         skipped: Why the source is left out by design, in one line, for example because it is applied to another

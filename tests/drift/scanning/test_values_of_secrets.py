@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from drift.kube.resources import Resource, Resources
-from drift.model import ObjectReport, Report, Status, Unmanaged
-from drift.objects import Manifest
+from drift.model import Cause, ObjectReport, Report, Status, Unmanaged
+from drift.objects import Incomparable, Manifest, ObjectKey
 from drift.redaction import Redacted
 from drift.report.json_report import to_json
 from drift.scanning import Options, scan_manifests
@@ -45,6 +45,7 @@ _WIDGETS = {
     }
 }
 _KEYS = ("ip", "name")
+_KEY = ObjectKey("", "ConfigMap", "n", "web")
 
 
 class _Cluster(Memory):
@@ -172,3 +173,118 @@ def test_a_set_with_values_has_no_order() -> None:
     desired, applied = _tags(SECRET, "b", "a"), _tags("a", "b", PLANTED)
 
     assert _found(_compared(desired, _live(applied), desired)) == []
+
+
+# -- that Git does not have any more
+
+UNREAD = Incomparable("it comes from the Secret flux-system/vars, which drift does not read")
+URL = f"postgres://app:{PLANTED}@db/app"
+BEFORE = {"DB_PASS": PLANTED, "URL": URL, "LEVEL": "info"}
+AFTER = {"URL": "postgres://db/app", "LEVEL": "debug"}
+HIDDEN: dict[bool, dict[str, Any]] = {
+    False: {"DB_PASS": UNREAD, "URL": UNREAD},
+    True: {"DB_PASS": SECRET, "URL": Redacted(URL.encode())},
+}
+MOVED = [("added", "data.DB_PASS", True), ("changed", "data.LEVEL", False), ("changed", "data.URL", True)]
+READ = pytest.mark.parametrize("is_read", [False, True], ids=["not read", "read"])
+
+
+def _config(data: Any, **metadata: Any) -> dict[str, Any]:
+    body = _body("ConfigMap", data=data)
+    return {**body, "metadata": {**body["metadata"], **metadata}}
+
+
+@READ
+def test_what_git_has_moved_to_a_secret_is_not_shown_before_the_sync(is_read: bool) -> None:
+    live = _live(_config(BEFORE))
+    base = _config({**BEFORE, **HIDDEN[is_read]})
+
+    assert _found(_compared(base, live, base)) == []
+    report = _compared(_config(AFTER), live, base)
+
+    assert _found(report) == MOVED
+    assert {one.cause for one in report.findings} == {Cause.PENDING_SYNC}
+
+
+@READ
+def test_without_a_base_no_live_value_of_the_source_is_shown(is_read: bool) -> None:
+    live = _live(_config(BEFORE))
+
+    assert _found(_compared(_config({**BEFORE, **HIDDEN[is_read]}), live)) == []
+    assert _found(_compared(_config(AFTER), live)) == [(change, path, True) for change, path, _ in MOVED]
+    # No variable of this source comes from a Secret.
+    [other] = _scan(_config({"LEVEL": "debug"}), _live(_config({"LEVEL": "info"}))).objects
+    assert _found(other) == [("changed", "data.LEVEL", False)]
+
+
+def test_edits_beside_it_are_shown_if_the_base_is_known() -> None:
+    base = _config({**BEFORE, **HIDDEN[False]})
+    edited = _config({**BEFORE, "LEVEL": "trace", "EXTRA": "x"})
+    found = [("added", "data.EXTRA", False), ("changed", "data.LEVEL", False)]
+
+    assert _found(_compared(base, _live(_config(BEFORE), edited), base)) == found
+    # Git has the same value as the cluster now.
+    assert _found(_compared(_config({**HIDDEN[False], "LEVEL": "trace", "EXTRA": "x"}), _live(edited), base)) == []
+
+
+def test_a_value_under_a_key_that_a_user_has_renamed_is_not_shown() -> None:
+    base = _config({"DB_PASS": UNREAD, "LEVEL": "info"})
+    applied = _config({"DB_PASS": PLANTED, "LEVEL": "info"})
+    renamed = _config({"PASSWORD": PLANTED, "LEVEL": "info"})
+
+    assert _found(_compared(base, _live(applied, renamed), base)) == [
+        ("removed", "data.DB_PASS", True),
+        ("added", "data.PASSWORD", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "applied", "desired", "found"),
+    [
+        (_config({}, labels=UNREAD), _config({}, labels={PLANTED: "x"}), _config({}), ("added", "metadata.labels")),
+        (
+            _config({}, labels=UNREAD),
+            _config({}, labels={PLANTED: "x"}),
+            _config({}, labels={"app": "web"}),
+            ("changed", "metadata.labels"),
+        ),
+        (
+            _aliases((UNREAD, "nas"), ("10.0.0.1", "a")),
+            _aliases((PLANTED, "nas"), ("10.0.0.1", "a")),
+            _aliases(("10.0.0.1", "a")),
+            ("changed", _ALIASES),
+        ),
+        (_tags(UNREAD, "a"), _tags(PLANTED, "a"), _tags("a"), ("changed", "spec.tags")),
+    ],
+    ids=["all labels", "other labels", "key of an item", "member of a set"],
+)
+def test_a_key_that_comes_from_a_secret_is_in_no_path(
+    base: dict[str, Any], applied: dict[str, Any], desired: dict[str, Any], found: tuple[str, str]
+) -> None:
+    assert _found(_compared(base, _live(applied), base)) == []
+    assert _found(_compared(desired, _live(applied), base)) == [(*found, True)]
+
+
+@pytest.mark.parametrize("annotation", [{}, {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}])
+def test_what_flux_leaves_alone_may_be_older_than_the_last_sync(annotation: dict[str, str]) -> None:
+    metadata = {"annotations": annotation} if annotation else {}
+    desired = _config({"LEVEL": "info"}, **metadata)
+    live = _live(_config({"LEVEL": "info", "OLD": PLANTED if annotation else "x"}, **metadata))
+
+    assert _found(_compared(desired, live, desired)) == [("added", "data.OLD", bool(annotation))]
+
+
+@pytest.mark.parametrize(("value", "digest"), [(UNREAD, None), ("x", f"1 key: {PLANTED}")])
+def test_the_digest_of_an_object_that_git_has_dropped_is_not_shown(value: Any, digest: str | None) -> None:
+    base = _config({"key": value})
+    # A Kustomization that drops an object without a base, and one that knows it.
+    for bases in ({}, {SOURCE: _manifests(base)}):
+        report = scan_manifests(
+            _manifests(_config({}, name="other")),
+            _Cluster(_live(_config({PLANTED: "x"}))),
+            info=INFO,
+            options=Options(with_secret_values=frozenset({SOURCE}), applied=frozenset({_KEY}), bases=bases),
+        )
+
+        [dropped] = [one for one in report.objects if one.status is Status.UNMANAGED]
+        assert dropped.digest == (digest if bases else None)

@@ -323,6 +323,35 @@ def test_values_of_secrets_are_not_compared_and_not_read(
     assert "planted" not in json.dumps(scanned.document) + stderr()
 
 
+@pytest.mark.parametrize("is_base_known", [True, False])
+def test_values_of_secrets_that_a_commit_moves_out_are_not_shown_before_the_sync(
+    gitops: GitOps, applied: Callable[..., str], is_base_known: bool
+) -> None:
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\ndata: {%s}\n"
+    before = config % "token: 'x-${tag}', url: 'db://app:${tag}@db', level: info"
+    spec = {**SPEC, "postBuild": {"substituteFrom": [{"kind": "Secret", "name": "hidden", "optional": True}]}}
+    applied({"apps/kustomization.yaml": "namespace: NAMESPACE\nresources: [app.yaml]\n", "apps/app.yaml": before}, spec)
+    data = {"token": "x-planted", "url": "db://app:planted@db"}
+    patch = ("--type=merge", "--field-manager=kustomize-controller", "--patch", json.dumps({"data": data}))
+    gitops.kubectl("patch", "configmap", "app", *patch)
+    gitops.commit({"apps/app.yaml": config % "url: 'db://db', level: debug"})
+    if not is_base_known:
+        kind = "kustomization.kustomize.toolkit.fluxcd.io"
+        unknown = json.dumps({"status": {"lastAppliedRevision": f"main@sha1:{'0' * 40}"}})
+        gitops.kubectl("patch", kind, "apps", "--subresource=status", "--type=merge", "--patch", unknown)
+
+    scanned = gitops.flux()
+
+    [app] = scanned.document["objects"]
+    assert {(one["path"], one["change"], one["redacted"]) for one in app["findings"]} == {
+        ("data.level", "changed", not is_base_known),
+        ("data.token", "added", True),
+        ("data.url", "changed", True),
+    }
+    assert "planted" not in json.dumps(scanned.document)
+    assert any("are not shown" in note for note in scanned.document["notes"]) != is_base_known
+
+
 def test_values_of_secrets_are_compared_if_a_setting_allows_it_and_are_in_no_output(
     gitops: GitOps, applied: Callable[..., str]
 ) -> None:
