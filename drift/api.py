@@ -152,6 +152,7 @@ def source_context(
     settings: Settings | None = None,
 ) -> SourceContext:
     """Returns what sources need to be read; the arguments are those of `read_sources`."""
+    settings = settings or Settings()
     return SourceContext(
         cluster=cluster,
         namespace=namespace or cluster.default_namespace,
@@ -159,7 +160,9 @@ def source_context(
         stored=RememberedLists(cluster) if isinstance(cluster, StoredObjects) else None,
         checkouts=tuple(checkouts),
         runner=Runner(deadline or _deadline(cluster)),
-        reads_secrets=settings is not None and settings.reads_flux_secrets,
+        reads_secrets=settings.reads_flux_secrets,
+        argocd_this_cluster=settings.argocd_this_cluster,
+        is_unchecked=settings.skips,
     )
 
 

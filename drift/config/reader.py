@@ -127,6 +127,7 @@ def read_settings(value: Json) -> Settings:
     fields = _mapping({} if value is None else value, (), KEYS)
     exit_fields = _mapping({} if fields.get("exit") is None else fields["exit"], ("exit",), EXIT_KEYS)
     flux_fields = _mapping({} if fields.get("flux") is None else fields["flux"], ("flux",), FLUX_KEYS)
+    argocd_fields = _mapping({} if fields.get("argocd") is None else fields["argocd"], ("argocd",), ARGOCD_KEYS)
     return Settings(
         ignore=_items(fields, "ignore", (), _ignore_rule),
         severity=_items(fields, "severity", (), read_severity_rule),
@@ -146,16 +147,20 @@ def read_settings(value: Json) -> Settings:
         reads_flux_secrets=_boolean(flux_fields["readSecrets"], ("flux", "readSecrets"))
         if "readSecrets" in flux_fields
         else False,
+        argocd_this_cluster=_items(argocd_fields, "thisCluster", ("argocd",), _nonempty_text)
+        if argocd_fields.get("thisCluster") is not None
+        else None,
     )
 
 
 KEYS: Final = frozenset(
     {
         *("ignore", "severity", "appliers", "controllers", "syncers", "unchecked", "exit", "unmanaged", "exclude"),
-        *("sources", "flux"),
+        *("sources", "flux", "argocd"),
     }
 )
 FLUX_KEYS: Final = frozenset({"readSecrets"})
+ARGOCD_KEYS: Final = frozenset({"thisCluster"})
 EXIT_KEYS: Final = frozenset({"causes", "severity"})
 IGNORE_KEYS: Final = frozenset({*_OPTIONAL_GLOBS, "path", "cause", "reason", "expires"})
 SEVERITY_KEYS: Final = frozenset({"group", "kind", "path", "change", "cause", "severity", "reason"})

@@ -180,6 +180,7 @@ class Settings:
         exclude: Files and folders of the manifests that are not read.
         sources: Where the manifests come from, unless the command line names any.
         reads_flux_secrets: Whether to read the Secrets of ``substituteFrom`` of Flux's Kustomizations.
+        argocd_this_cluster: The names and addresses that Argo CD has for this cluster; None if they are not known.
     """
 
     ignore: tuple[IgnoreRule, ...] = ()
@@ -194,6 +195,7 @@ class Settings:
     exclude: tuple[FileGlob, ...] = ()
     sources: tuple[SourceRequest, ...] = ()
     reads_flux_secrets: bool = False
+    argocd_this_cluster: tuple[str, ...] | None = None
 
     def skips(self, key: ObjectKey) -> bool:
         """Returns whether the user does not want to check objects of this kind."""

@@ -17,7 +17,6 @@ from drift.gitops.tracked_by import GitOpsObject
 from drift.kube.live import LiveObject
 from drift.model import SourceInfo, SourceKind
 from drift.objects import Manifest, Object, ObjectKey, as_object, at, objects_at, text_at
-from drift.redaction import without_passwords
 from drift.sources.argocd_build import (
     ARGOCD_CM,
     COMMIT,
@@ -26,14 +25,15 @@ from drift.sources.argocd_build import (
     Revision,
     may_read_any_file,
 )
+from drift.sources.argocd_destinations import Destinations, destination_name, resource_key
 from drift.sources.checkouts import Checkouts
 from drift.sources.controller_objects import CONFIG_MAP, ControllerKind, behind_note, one_line, stale_since, state_of
 from drift.sources.model import ALL, Rendered, SourceContext
+from drift.words import first_few
 
 _APPLICATION: Final = ControllerKind("argoproj.io", "Application")
-_THIS_CLUSTER: Final = frozenset(
-    {"https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local", "in-cluster"}
-)
+#: The number of Applications and clusters that a message names.
+_NAMED: Final = 3
 #: Revisions that follow the default branch.
 _NEWEST: Final = frozenset({"", "HEAD"})
 _SHORT_HASH: Final = re.compile(r"[0-9a-fA-F]{7,40}")
@@ -55,13 +55,24 @@ def render_argocd(target: str, context: SourceContext) -> list[Rendered]:
     applications = _APPLICATION.find(target, context.cluster)
     if target != ALL and not applications:
         raise SourceError("the cluster has no Application of Argo CD with this name; --argocd all takes all of them")
+    destinations = Destinations(applications, context)
+    places = [(live, destinations.is_here(live)) for live in applications]
     with Checkouts(context.checkouts, context.runner.deadline) as checkouts:
         any_file = cache(partial(may_read_any_file, context=context))
         jobs = [
             _Application(live, context, checkouts, partial(any_file, live.namespace or "")).render
-            for live in applications
+            for live, is_here in places
+            if is_here
         ]
-        return [rendered for sources in context.runner.run_all(jobs) for rendered in sources]
+        results = iter(context.runner.run_all(jobs))
+        rendered: list[Rendered] = []
+        for live, is_here in places:
+            if is_here:
+                rendered += next(results)
+            elif is_here is False:
+                rendered.append(_elsewhere(live))
+    undecided = [live for live, is_here in places if is_here is None]
+    return [*rendered, _undecided(undecided)] if undecided else rendered
 
 
 def argocd_state(target: str, context: SourceContext) -> Hashable:
@@ -73,6 +84,23 @@ def argocd_state(target: str, context: SourceContext) -> Hashable:
     applications = _APPLICATION.find(target, context.cluster)
     settings = {(live.namespace or "", ARGOCD_CM) for live in applications}
     return frozenset(state_of(live.body) for live in applications), CONFIG_MAP.states(settings, context.cluster)
+
+
+def _elsewhere(live: LiveObject) -> Rendered:
+    return Rendered(_info(live), skipped=f"it is applied to another cluster ({destination_name(live.body)})")
+
+
+def _undecided(applications: Sequence[LiveObject]) -> Rendered:
+    """Returns one failure for all Applications that may be applied to this cluster or to another one."""
+    clusters = first_few(sorted({destination_name(live.body) for live in applications}), _NAMED)
+    names = first_few([f"{live.namespace}/{live.name}" for live in applications], _NAMED)
+    name = f"Applications for {clusters}"
+    return Rendered(
+        SourceInfo(SourceKind.ARGOCD_APPLICATION, name),
+        failure=f"{name}: drift does not know which names this cluster has in Argo CD, so {names} "
+        f"{'is' if len(applications) == 1 else 'are'} not compared; list them, or only in-cluster, as "
+        "argocd.thisCluster in drift.yaml: Applications for other names are then skipped",
+    )
 
 
 class _Application:
@@ -92,10 +120,6 @@ class _Application:
         return list(self._sources())
 
     def _sources(self) -> Iterator[Rendered]:
-        other_cluster = self._other_cluster()
-        if other_cluster is not None:
-            yield Rendered(self._info, skipped=f"it is applied to another cluster ({other_cluster})")
-            return
         sources = tuple(objects_at(self._body, "spec", "sources")) or (as_object(at(self._body, "spec", "source")),)
         for number, source in enumerate(sources):
             if text_at(source, "ref") and not text_at(source, "path") and not text_at(source, "chart"):
@@ -106,14 +130,6 @@ class _Application:
                 yield self._render(replace(self._info, name=name), sources, number)
             except SourceError as error:
                 yield Rendered(replace(self._info, name=name), failure=f"{name}: {error}")
-
-    def _other_cluster(self) -> str | None:
-        """Returns the cluster to which it is applied, if that is not the one of the scan."""
-        destination = at(self._body, "spec", "destination")
-        named = text_at(destination, "server") or text_at(destination, "name")
-        info = self._context.cluster.info
-        is_here = named in _THIS_CLUSTER or (info is not None and named.rstrip("/") == info.server.rstrip("/"))
-        return None if is_here else without_passwords(named) or "without a name"
 
     def _render(self, info: SourceInfo, sources: tuple[Object, ...], number: int) -> Rendered:
         synced = self._synced()
@@ -278,9 +294,7 @@ def _to_be_pruned(application: Object) -> Iterator[ObjectKey]:
     """Yields the objects that Argo CD has applied and that its last comparison did not find in Git."""
     for item in objects_at(application, "status", "resources"):
         if item.get("requiresPruning") is True:
-            yield ObjectKey(
-                text_at(item, "group"), text_at(item, "kind"), text_at(item, "namespace") or None, text_at(item, "name")
-            )
+            yield resource_key(item)
 
 
 def _info(live: LiveObject) -> SourceInfo:

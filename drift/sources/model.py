@@ -3,7 +3,7 @@
 One module per kind of source makes a `Rendered`; `drift.sources.resolve` chooses the module and combines the results.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
@@ -67,6 +67,8 @@ class SourceContext:
         checkouts: Local Git work trees, as ``PATH`` or ``URL=PATH``.
         runner: Runs the programs that render sources.
         reads_secrets: Whether the values of Secrets of ``substituteFrom`` may be read.
+        argocd_this_cluster: The names and addresses that Argo CD has for this cluster; None if they are not known.
+        is_unchecked: Returns whether the user does not want objects of a kind to be read.
     """
 
     cluster: LiveSource
@@ -75,6 +77,8 @@ class SourceContext:
     checkouts: tuple[str, ...]
     runner: Runner
     reads_secrets: bool
+    argocd_this_cluster: tuple[str, ...] | None
+    is_unchecked: Callable[[ObjectKey], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,6 +292,24 @@ def test_an_application_for_another_cluster_is_skipped(gitops: GitOps) -> None:
     assert scanned.document["sources"][0]["message"] == "it is applied to another cluster (https://other.example.com)"
 
 
+def test_another_name_of_the_cluster_is_known_by_the_objects_of_its_applications(gitops: GitOps) -> None:
+    commit = gitops.commit({"dir/a.yaml": CONFIG % ("a", 1)})
+    applied(gitops, config("a", a="1"))
+    body = application(git("dir"))
+    body["spec"]["destination"] = {"name": "mgmt", "namespace": "NAMESPACE"}
+    create(gitops, body, commit)
+    assert report(gitops).status == 3
+
+    resources = [{"version": "v1", "kind": "ConfigMap", "namespace": gitops.namespace, "name": "a"}]
+    patch = ("--type=merge", "--patch", json.dumps({"status": {"resources": resources}}))
+    gitops.kubectl("patch", "application.argoproj.io", "web", *patch)
+
+    scanned = report(gitops)
+    assert (scanned.status, scanned.findings) == (0, [])
+    gitops.kubectl("patch", "configmap", "a", "--type=merge", "--patch", '{"data": {"edited": "by hand"}}')
+    assert report(gitops).findings == [("ConfigMap/a", "added", "data.edited", "manual")]
+
+
 def test_a_tag_is_read_at_its_commit(gitops: GitOps) -> None:
     commit = gitops.commit({"dir/a.yaml": CONFIG % ("a", 1)})
     gitops.git("tag", "v1")
