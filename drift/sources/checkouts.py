@@ -10,7 +10,7 @@ import re
 import shutil
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -19,11 +19,11 @@ from types import TracebackType
 from typing import Final, NoReturn, Self
 from urllib.parse import unquote
 
-from drift.documents.files import is_folder
+from drift.documents.files import files_below, is_folder
 from drift.errors import SourceError, UsageError
 from drift.kube.limits import NO_DEADLINE, Deadline
 from drift.redaction import without_passwords
-from drift.sources.git import MAX_DEPTH, Git, remove_links_out_of
+from drift.sources.git import MAX_DEPTH, Git, remove_links_out_of, work_tree_of
 from drift.sources.scratch import new_folder
 from drift.words import first_few
 
@@ -83,7 +83,12 @@ def checkout_files(arguments: Sequence[str]) -> Iterator[str]:
     """
     git = Git(is_isolated=True)
     for argument in arguments or (".",):
-        path = _split(argument)[1]
+        url, path = _split(argument)
+        if not _is_in_tree(git, url, path):
+            yield str(path)
+            with suppress(OSError):
+                yield from (str(path / name) for name in files_below(path))
+            continue
         top = git.text(path, "rev-parse", "--show-toplevel")
         # Without resolving the path: git-sync points a link to another folder.
         root = path if top is None else path / os.path.relpath(top, path.resolve())
@@ -277,7 +282,7 @@ class Checkouts:
         trees: dict[tuple[str, str], WorkTree] = {}
         for argument in self._arguments:
             url, path = _split(argument)
-            tree = _work_tree(self._git, path)
+            tree = _work_tree(self._git, path) if _is_in_tree(self._git, url, path) else _plain_folder(path)
             if tree is None:
                 raise UsageError(f"--checkout {argument}: {path} is not a folder")
             if url is None and tree.commit is None:
@@ -303,13 +308,30 @@ def _split(argument: str) -> tuple[str | None, Path]:
     return (url, Path(path)) if equals and url and not os.path.exists(argument) else (None, Path(argument))  # noqa: PTH110
 
 
+def _is_in_tree(git: Git, url: str | None, path: Path) -> bool:
+    """Returns whether a folder stands for the work tree around it, and not for itself.
+
+    An unpacked artifact, which has another URL or which Git does not track, may be inside a work tree.
+    """
+    return (
+        url is None
+        or not is_folder(path)
+        or work_tree_of(path) == path.resolve()
+        or (repository_id(url) in map(repository_id, _remotes(git, path)) and bool(git.text(path, "ls-files")))
+    )
+
+
+def _plain_folder(path: Path) -> WorkTree | None:
+    return WorkTree(path.resolve(), None) if is_folder(path) else None
+
+
 def _work_tree(git: Git, path: Path) -> WorkTree | None:
     """Returns the work tree of a folder, the folder itself if it has none, or None if it does not exist."""
     if not is_folder(path):
         return None
     root, commit = git.text(path, "rev-parse", "--show-toplevel"), git.commit(path, "HEAD")
     if not root or not commit:
-        return WorkTree(path.resolve(), None)
+        return _plain_folder(path)
     # Git would filter changed files to compare them.
     filters = git.text(path, "config", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process|required)$") or ""
     unfiltered = [

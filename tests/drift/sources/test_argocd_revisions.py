@@ -146,10 +146,12 @@ def test_values_of_a_revision_that_is_not_known_are_not_taken_from_the_work_tree
     assert "its revision v9 is not in the checkout" in message
 
 
+@pytest.mark.parametrize("is_inside", [False, True])
 def test_a_folder_that_is_no_work_tree_is_read_as_it_is(
-    repository: Repository, tmp_path_factory: pytest.TempPathFactory
+    repository: Repository, tmp_path_factory: pytest.TempPathFactory, *, is_inside: bool
 ) -> None:
-    unpacked = tmp_path_factory.mktemp("unpacked")
+    unpacked = tmp_path_factory.mktemp("unpacked") if not is_inside else repository.root / "unpacked"
+    unpacked.mkdir(exist_ok=True)
     (unpacked / "dir").mkdir()
     (unpacked / "dir/a.yaml").write_text(CONFIG % 1)
     url = "https://git.example.com/acme/unpacked"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drift.errors import SourceError, UsageError
-from drift.sources.checkouts import Checkouts, repository_id
+from drift.sources.checkouts import Checkouts, checkout_files, repository_id
 from tests.git import git
 
 URL = "https://github.com/acme/apps"
@@ -90,6 +90,36 @@ def test_a_work_tree_is_found_by_its_remotes_or_by_name(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path / "apps/below")
     with Checkouts([]) as checkouts:
         assert checkouts.find(URL) == tree
+
+
+def test_a_folder_with_a_url_is_itself_and_not_the_work_tree_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = repository(tmp_path / "apps", {"a.yaml": "a", "charts/web/Chart.yaml": "c", ".gitignore": "*.tgz\n"})
+    (tmp_path / "apps/charts/web/redis.tgz").write_text("r")
+    (tmp_path / "current").symlink_to(tmp_path / "apps")
+    monkeypatch.chdir(tmp_path / "apps/charts")
+    charts, mirror = "https://charts.example.com", "https://git.example.com/mirror"
+
+    with Checkouts(
+        [f"{charts}=../charts/", f"{mirror}={tmp_path}/current", ".", "https://other.example.com=.."]
+    ) as them:
+        plain = them.find(charts)
+        assert (plain.root, plain.commit) == (tmp_path / "apps/charts", None)
+        with them.copy(plain, None) as copy:
+            assert files_in(copy.root) == {"web/Chart.yaml": "c", "web/redis.tgz": "r"}
+        for url in (mirror, URL, "https://other.example.com"):
+            assert (them.find(url).root, them.find(url).commit) == (tmp_path / "apps", commit)
+
+    Path("export").mkdir()
+    with Checkouts([f"{URL}=export"]) as them:
+        assert them.find(URL).root == tmp_path / "apps/charts/export"
+    with Checkouts([f"{URL}=web"]) as them:
+        assert (them.find(URL).root, them.find(URL).commit) == (tmp_path / "apps", commit)
+
+    watched = {*checkout_files([f"{charts}=web"])}
+    assert watched == {"web", "web/Chart.yaml", "web/redis.tgz"}
+    assert {"../a.yaml"} < {*checkout_files([f"{mirror}=.."])}
 
 
 def test_a_checkout_of_another_user_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,7 @@ def test_what_controllers_apply_is_rendered_from_the_files_and_the_commit_of_the
     for tree in trees:
         write(tree, {"apps/web.yaml": "a: 1", "base/web.yaml": "b: 1"})
         git(tmp_path, "init", "--quiet", str(tree))
+        git(tree, "remote", "add", "origin", "git@git.example.com:apps")
         git(tree, "add", ".")
         git(tree, "commit", "--quiet", "--message=first")
     link = tmp_path / "current"
