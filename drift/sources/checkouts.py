@@ -285,14 +285,8 @@ class Checkouts:
             tree = _work_tree(self._git, path) if _is_in_tree(self._git, url, path) else _plain_folder(path)
             if tree is None:
                 raise UsageError(f"--checkout {argument}: {path} is not a folder")
-            if url is None and tree.commit is None:
-                raise UsageError(
-                    f"--checkout {argument}: "
-                    + (
-                        self._git.refusal(path)
-                        or f"{path} is not a Git work tree with a commit; write URL=PATH for other folders"
-                    )
-                )
+            if tree.commit is None:
+                self._check_is_plain(argument, url, path)
             for name in [url] if url is not None else _remotes(self._git, tree.root):
                 trees.setdefault(repository_id(name), tree)
         if not self._arguments:
@@ -300,6 +294,18 @@ class Checkouts:
             if here is not None and here.commit is not None:
                 trees = {repository_id(name): here for name in _remotes(self._git, here.root)}
         return trees
+
+    def _check_is_plain(self, argument: str, url: str | None, path: Path) -> None:
+        """Raises an error for a folder without a commit, unless it has a URL and is no work tree.
+
+        Read as it is, the folder of a work tree would stand for every revision.
+        """
+        is_artifact = url is not None and not _is_in_tree(self._git, url, path)
+        why = None if is_artifact else self._git.refusal(path)
+        if why is None and url is None:
+            why = f"{path} is not a Git work tree with a commit; write URL=PATH for other folders"
+        if why is not None:
+            raise self._git.error(UsageError(f"--checkout {argument}: {why}"))
 
 
 def _split(argument: str) -> tuple[str | None, Path]:

@@ -120,8 +120,12 @@ class Git:
     def refusal(self, folder: Path) -> str | None:
         """Returns why Git does not read the work tree around a folder, with the way out; None if there is none."""
         top = work_tree_of(folder)
-        done = None if top is None else self._ended(folder, "rev-parse")
-        if top is None or done is None or done.returncode == 0:
+        if top is None:
+            return None
+        done = self._ended(folder, "rev-parse")
+        if done is None:
+            return f"Git, which reads the work tree at {top}, is not installed or does not answer"
+        if done.returncode == 0:
             return None
         if b"dubious ownership" in done.stderr:
             return (

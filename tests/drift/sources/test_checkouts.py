@@ -122,14 +122,36 @@ def test_a_folder_with_a_url_is_itself_and_not_the_work_tree_around_it(
     assert {"../a.yaml"} < {*checkout_files([f"{mirror}=.."])}
 
 
-def test_a_checkout_of_another_user_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("url", ["", f"{URL}=", "https://git.example.com/mirror="])
+def test_a_checkout_that_git_does_not_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
     repository(tmp_path, {"a.yaml": ""})
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
 
-    with Checkouts([str(tmp_path)]) as checkouts, pytest.raises(UsageError, match="which another user owns"):
+    argument = f"{url}{tmp_path}"
+    with Checkouts([argument]) as checkouts, pytest.raises(UsageError, match="which another user owns") as error:
         checkouts.find(URL)
+    assert str(error.value).startswith(f"--checkout {argument}: ")
+
+    monkeypatch.setenv("PATH", "/none")
+    with Checkouts([argument]) as checkouts, pytest.raises(UsageError, match="is not installed"):
+        checkouts.find(URL)
+
+
+def test_an_artifact_in_a_work_tree_that_git_does_not_read_is_a_plain_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository(tmp_path, {"artifact/a.yaml": ""})
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    url = "oci://registry.example.com/apps"
+
+    with Checkouts([f"{url}={tmp_path}/artifact"]) as checkouts:
+        assert (checkouts.find(url).root, checkouts.find(url).commit) == (tmp_path / "artifact", None)
 
 
 def test_a_checkout_that_is_none_is_an_error(tmp_path: Path) -> None:
