@@ -363,7 +363,9 @@ def _check_fields(source: Object, kind: str, folder: Path, names: Sequence[str])
 # -- directories
 
 _MANIFEST_FILE: Final = re.compile(r".*\.(yaml|yml|json|jsonnet)")
-_SKIPPED_FILE: Final = re.compile(rb"^#\s*\+argocd:skip-file-rendering", re.MULTILINE)
+#: Argo CD skips a file that has this anywhere.
+#: https://github.com/argoproj/argo-cd/blob/v3.1.0/reposerver/repository/repository.go (getPotentiallyValidManifestFile)
+_SKIP_MARKER: Final = b"+argocd:skip-file-rendering"
 _GLOB: Final = {"*": ".*", "?": ".", "{": "(?:", "}": ")"}
 
 
@@ -394,14 +396,14 @@ def _read_directory(
     )
     manifests: list[Manifest] = []
     for name in filter(is_chosen, _files_in(folder, recurse=recurse)):
-        if name.endswith(".jsonnet"):
-            raise SourceError(f"{name} is jsonnet, which is not supported")
         try:
             content = read_file(folder / name)
         except OSError as error:
             raise SourceError(f"{name} cannot be read: {error.strerror}") from None
-        if _SKIPPED_FILE.search(content):
+        if _SKIP_MARKER in content:
             continue
+        if name.endswith(".jsonnet"):
+            raise SourceError(f"{name} is jsonnet, which is not supported")
         try:
             manifests += load_texts([(f"{shown}/{name}", content)]).manifests
         except DriftError as error:

@@ -12,6 +12,8 @@ from tests.git import git
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {a: '1'}\n"
 OTHER = "0" * 40
+MARKER = "+argocd:skip-file-rendering"
+OF_B = CONFIG.replace("name: a", "name: b")
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +119,24 @@ def test_a_source_that_argocd_has_read_as_another_type_at_this_commit_is_refused
 def test_a_source_may_have_been_of_another_type_at_another_commit() -> None:
     one = source()
     assert report(one, sourceType="Kustomize", sync={"comparedTo": {"source": one}, "revision": OTHER})[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_skipped"),
+    [
+        ("b.yaml", f"{MARKER}\n{OF_B}", True),
+        ("b.yaml", f"{OF_B}  # {MARKER}\n", True),
+        ("b.yaml", OF_B.replace("'1'", f"'x {MARKER}'"), True),
+        ("b.yaml", f"  # {MARKER}\r\n{{{{ template }}}}\n", True),
+        ("b.json", json.dumps({"comment": MARKER}), True),
+        ("b.jsonnet", f"// {MARKER}\n", True),
+        ("b.yaml", OF_B, False),
+        ("b.yaml", f"# argocd:skip-file-rendering\n{OF_B}", False),
+    ],
+)
+def test_a_file_with_the_marker_anywhere_is_skipped(name: str, text: str, *, is_skipped: bool) -> None:
+    write({f"dir/{name}": text})
+    commit()
+
+    # The cluster has no ConfigMap b.
+    assert report(source())[0] == (0 if is_skipped else 1)
