@@ -180,7 +180,7 @@ class ApplicationBuilder:
             shown = tree.shown(path) if commit is None else f"{commit[:SHORT]}:{path}"
             kind = _type_of(source, folder)
             _check_fields(source, kind, folder, self._names)
-            self._check_type(source, kind, commit or (None if tree.is_dirty else tree.commit))
+            self._check_type(source, kind, folder, commit or (None if tree.is_dirty else tree.commit))
             if kind == "helm":
                 rendered = self._helm(revision, index, copy, folder, shown)
             elif kind == "kustomize":
@@ -193,16 +193,18 @@ class ApplicationBuilder:
         manifests = (replace(manifest, namespace=manifest.namespace or self._namespace) for manifest in rendered)
         return tuple(manifests), tuple(notes)
 
-    def _check_type(self, source: Object, kind: str, commit: str | None) -> None:
+    def _check_type(self, source: Object, kind: str, folder: Path, commit: str | None) -> None:
         """Raises a SourceError if Argo CD has read a source as another type.
 
-        Plugins may recognize their files, and the settings of Argo CD may turn a type off.
+        Plugins may recognize their files, and the settings of Argo CD may turn a type off. At another commit, the type
+        may have been another one, but a folder with the files of both is not read by guessing.
         """
+        is_both = (folder / CHART).is_file() and has_kustomization(folder)
         for read in self._read_as:
             if _same_files(read.source, source) and read.type != kind:
                 if read.type == "plugin":
                     raise SourceError(_PLUGIN)
-                if read.revision == commit:
+                if read.revision == commit or is_both:
                     raise SourceError(f"Argo CD reads it as {read.type}, and drift would read it as {kind}")
 
     def _kustomize(self, options: Object, root: Path, folder: Path, shown: str) -> tuple[Manifest, ...]:
@@ -302,7 +304,11 @@ def _folder_of(source: Object, root: Path) -> Path:
 
 
 def _type_of(source: Object, folder: Path) -> str:
-    """Returns the type of a source by the rules of Argo CD."""
+    """Returns the type of a source by the rules of Argo CD.
+
+    In a folder with a chart and a kustomization, the kustomization is the later file.
+    https://github.com/argoproj/argo-cd/blob/v3.1.0/util/app/discovery/discovery.go (Discover)
+    """
     named = [kind for kind in _TYPES if source.get(kind)]
     if text_at(source, "chart"):
         named = [*dict.fromkeys(["helm", *named])]
@@ -310,9 +316,9 @@ def _type_of(source: Object, folder: Path) -> str:
         raise SourceError(f"it has several types: {', '.join(named)}")
     if named:
         return named[0]
-    if (folder / CHART).is_file():
-        return "helm"
-    return "kustomize" if has_kustomization(folder) else "directory"
+    if has_kustomization(folder):
+        return "kustomize"
+    return "helm" if (folder / CHART).is_file() else "directory"
 
 
 def _types_in_status(application: Object) -> Iterator[_ReadAs]:

@@ -1,12 +1,14 @@
 """What Argo CD renders in a way that drift does not know is not compared."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drift.cli import main
+from drift.sources.argocd_build import ApplicationBuilder
 from tests.drift.sources.conftest import URL
 from tests.git import git
 
@@ -140,3 +142,37 @@ def test_a_file_with_the_marker_anywhere_is_skipped(name: str, text: str, *, is_
 
     # The cluster has no ConfigMap b.
     assert report(source())[0] == (0 if is_skipped else 1)
+
+
+def test_a_folder_with_a_chart_and_a_kustomization_is_a_kustomization(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def record(kind: str) -> Callable[..., tuple[()]]:
+        def render(*_: object) -> tuple[()]:
+            seen.append(kind)
+            return ()
+
+        return render
+
+    for kind in ("kustomize", "helm"):
+        monkeypatch.setattr(ApplicationBuilder, f"_{kind}", record(kind))
+    write({"k/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
+    write({"chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
+    commit()
+
+    for one in (source("k"), source("chart"), source("k", helm={"releaseName": "web"})):
+        report(one)
+
+    assert seen == ["kustomize", "helm", "helm"]
+
+
+@pytest.mark.parametrize(("path", "status"), [("both", 3), ("k", 0)])
+def test_a_folder_of_two_types_that_argocd_reads_as_the_other_is_refused(path: str, status: int) -> None:
+    write({f"both/{name}": Path(f"k/{name}").read_text() for name in ("a.yaml", "kustomization.yaml")})
+    write({"both/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
+    commit()
+    one = source(path)
+
+    code, message = report(one, sourceType="Helm", sync={"comparedTo": {"source": one}, "revision": OTHER})
+
+    assert (code, "Argo CD reads it as helm, and drift would read it as kustomize" in message) == (status, status == 3)
