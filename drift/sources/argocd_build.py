@@ -8,6 +8,7 @@ https://argo-cd.readthedocs.io/en/stable/user-guide/directory/
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -128,8 +129,8 @@ class ApplicationBuilder:
             version, shown = text_at(source, "targetRevision"), without_passwords(url)
             raise SourceError(
                 f"its chart {chart} {version} is in a Helm repository, from which drift downloads nothing; run "
-                f"`helm pull {chart} --repo {shown} --version {version} --untar` and add "
-                f"--checkout {shown}=FOLDER, the folder that has the chart"
+                f"`{_helm_pull(shown, chart, version)}` and add --checkout {shown}=FOLDER, "
+                "the folder that has the chart"
             ) from None
 
     def _copy(self, revision: Revision, index: int) -> AbstractContextManager[Copy]:
@@ -530,6 +531,14 @@ def _check_has_no_variable(what: str, text: str) -> None:
 
 
 # -- charts
+
+
+def _helm_pull(url: str, chart: str, version: str) -> str:
+    """Returns the command that downloads a chart. Argo CD names an OCI registry without a scheme."""
+    scheme, separator, path = url.rpartition("://")
+    is_registry = not separator or scheme == "oci"
+    what = [f"oci://{path.rstrip('/')}/{chart}"] if is_registry else [chart, "--repo", url]
+    return shlex.join(["helm", "pull", *what, "--version", version, "--untar"])
 
 
 def _add_dependencies(folder: Path, original: Path) -> None:

@@ -45,7 +45,7 @@ def source(path: str = "dir", **more: Any) -> dict[str, Any]:
     return {"repoURL": URL, "path": path, "targetRevision": "main", **more}
 
 
-def report(*sources: dict[str, Any], **status: Any) -> tuple[int, str]:
+def report(*sources: dict[str, Any], checkout: str = ".", **status: Any) -> tuple[int, str]:
     """Returns the exit status, and what is said about the sources of an Application."""
     ours: dict[str, Any] = {"sources": sources} if len(sources) > 1 else {"source": sources[0]}
     application = {
@@ -57,7 +57,7 @@ def report(*sources: dict[str, Any], **status: Any) -> tuple[int, str]:
     }
     Path("../live.yaml").write_text(f"{CONFIG}---\n{json.dumps(application)}\n")
     flags = ("--live", "../live.yaml", "--unmanaged", "off", "--output", "json=../report.json")
-    code = main(["report", "--argocd", "team/web", "--checkout", ".", *flags])
+    code = main(["report", "--argocd", "team/web", "--checkout", checkout, *flags])
     return code, " ".join(one["message"] or "" for one in json.loads(Path("../report.json").read_text())["sources"])
 
 
@@ -176,3 +176,26 @@ def test_a_folder_of_two_types_that_argocd_reads_as_the_other_is_refused(path: s
     code, message = report(one, sourceType="Helm", sync={"comparedTo": {"source": one}, "revision": OTHER})
 
     assert (code, "Argo CD reads it as helm, and drift would read it as kustomize" in message) == (status, status == 3)
+
+
+@pytest.mark.parametrize(
+    ("url", "version", "command"),
+    [
+        (
+            "https://charts.example.com",
+            "1.2.3",
+            "helm pull web --repo https://charts.example.com --version 1.2.3 --untar",
+        ),
+        ("ghcr.io/acme/charts", "1.2.3", "helm pull oci://ghcr.io/acme/charts/web --version 1.2.3 --untar"),
+        ("oci://ghcr.io/acme/charts/", "1.2.3", "helm pull oci://ghcr.io/acme/charts/web --version 1.2.3 --untar"),
+        ("localhost:5000/charts", ">=1 <2", "helm pull oci://localhost:5000/charts/web --version '>=1 <2' --untar"),
+    ],
+)
+def test_a_chart_without_a_checkout_has_the_command_that_downloads_it(url: str, version: str, command: str) -> None:
+    chart = {"repoURL": url, "chart": "web", "targetRevision": version}
+
+    status, message = report(chart)
+
+    assert (status, f"run `{command}` and add --checkout {url}=FOLDER" in message) == (3, True)
+    Path("charts/web").mkdir(parents=True)
+    assert "helm pull" not in report(chart, checkout=f"{url}=charts")[1]
