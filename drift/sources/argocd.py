@@ -113,6 +113,7 @@ class _Application:
         namespace = text_at(live.body, "spec", "destination", "namespace") or context.namespace
         self._builder = ApplicationBuilder(live, namespace, context, checkouts, any_file)
         self._info = _info(live)
+        self._is_hydrated = bool(_hydrator(live.body))
         self._identity = GitOpsObject(_APPLICATION.group, _APPLICATION.kind, live.namespace or "", live.name)
 
     def render(self) -> list[Rendered]:
@@ -120,7 +121,7 @@ class _Application:
         return list(self._sources())
 
     def _sources(self) -> Iterator[Rendered]:
-        sources = tuple(objects_at(self._body, "spec", "sources")) or (as_object(at(self._body, "spec", "source")),)
+        sources = _sources_of(self._body)
         for number, source in enumerate(sources):
             if text_at(source, "ref") and not text_at(source, "path") and not text_at(source, "chart"):
                 continue
@@ -182,7 +183,8 @@ class _Application:
         for index, source in enumerate(sources):
             try:
                 commit = self._wanted_commit(source, index)
-                behind = self._behind(source, last[index]) if commit is None else 0
+                follows_branch = commit is None or self._is_hydrated
+                behind = self._behind(source, last[index], commit) if follows_branch else 0
             except SourceError:
                 # The checkout of another source is needed only if this one uses its files.
                 if index == number or _uses(sources[number], source):
@@ -190,12 +192,14 @@ class _Application:
                 commit, behind = None, 0
             yield (last[index] if behind else commit), behind
 
-    def _behind(self, source: Object, commit: str | None) -> int:
+    def _behind(self, source: Object, applied: str | None, wanted: str | None) -> int:
         tree = self._builder.tree(source)
-        return self._checkouts.commits_behind(tree, commit) if commit and COMMIT.fullmatch(commit) else 0
+        return self._checkouts.commits_behind(tree, applied, wanted) if applied and COMMIT.fullmatch(applied) else 0
 
     def _wanted_commit(self, source: Object, number: int) -> str | None:
         """Returns the commit to which a source is pinned, or None if it follows a branch.
+
+        Hydrated manifests are in a branch of their own, which is read as it was fetched if another one is checked out.
 
         A name is looked up in the order of Argo CD: branch, tag, the beginning of a hash.
         https://github.com/argoproj/argo-cd/blob/v3.1.0/util/git/client.go (lsRemote)
@@ -210,8 +214,9 @@ class _Application:
         # A folder that is no work tree has one revision: its files as they are.
         if wanted in _NEWEST or tree.commit is None:
             return None
-        if self._checkouts.has_branch(tree, wanted.removeprefix("refs/heads/")):
-            return None
+        branch = wanted.removeprefix("refs/heads/")
+        if self._checkouts.has_branch(tree, branch):
+            return self._checkouts.branch_elsewhere(tree, branch) if self._is_hydrated else None
         is_range = VERSION_RANGE.search(wanted) is not None
         found = None if is_range else self._checkouts.tag(tree, wanted.removeprefix("refs/tags/"))
         if found is None and _SHORT_HASH.fullmatch(wanted):
@@ -272,6 +277,27 @@ class _Application:
                 else:
                     manifests.pop(key, None)
         return tuple(manifests.values())
+
+
+def _hydrator(application: Object) -> Object:
+    return as_object(at(application, "spec", "sourceHydrator"))
+
+
+def _sources_of(application: Object) -> tuple[Object, ...]:
+    """Returns what an Application syncs. If Argo CD hydrates its manifests, that is the branch with the result.
+
+    https://github.com/argoproj/argo-cd/blob/v3.5.1/pkg/apis/application/v1alpha1/types.go (GetSources)
+    """
+    hydrator = _hydrator(application)
+    if hydrator:
+        synced = at(hydrator, "syncSource")
+        hydrated: Object = {
+            "repoURL": text_at(synced, "repoURL") or text_at(hydrator, "drySource", "repoURL"),
+            "path": text_at(synced, "path"),
+            "targetRevision": text_at(synced, "targetBranch"),
+        }
+        return (hydrated,)
+    return tuple(objects_at(application, "spec", "sources")) or (as_object(at(application, "spec", "source")),)
 
 
 def _uses(source: Object, other: Object) -> bool:

@@ -121,6 +121,8 @@ class ApplicationBuilder:
             SourceError: There is none.
         """
         url, chart = text_at(source, "repoURL"), text_at(source, "chart")
+        if not url:
+            raise SourceError("it names no repository (spec.source.repoURL)")
         try:
             return self._checkouts.find(url)
         except SourceError:

@@ -177,7 +177,7 @@ class Checkouts:
         self._arguments = arguments
         self._git = Git(deadline, is_isolated=True)
         self._unused: defaultdict[tuple[WorkTree, str | None, str], deque[Copy]] = defaultdict(deque)
-        self._behind: dict[tuple[WorkTree, str], int] = {}
+        self._behind: dict[tuple[WorkTree, str, str | None], int] = {}
         self._folder: Path | None = None
         self._lock = Lock()
 
@@ -207,14 +207,21 @@ class Checkouts:
             raise SourceError(f"no local checkout of {shown}; name one with --checkout PATH or --checkout {shown}=PATH")
         return found
 
-    def commits_behind(self, tree: WorkTree, commit: str) -> int:
-        """Returns how many commits a work tree is behind a commit; 0 if it has changes or is not an ancestor."""
-        if tree.is_dirty or tree.commit in {None, commit}:
+    def commits_behind(self, tree: WorkTree, commit: str, start: str | None = None) -> int:
+        """Returns how many commits a work tree is behind a commit; 0 if it has changes or is not an ancestor.
+
+        Args:
+            tree: The work tree.
+            commit: The full hash.
+            start: The full hash of another commit to start from than the one that is checked out.
+        """
+        if commit == (start or tree.commit) or (start is None and (tree.is_dirty or tree.commit is None)):
             return 0
         with self._lock:
-            if (tree, commit) not in self._behind:
-                self._behind[tree, commit] = self._git.commits_behind(tree.root, commit)
-            return self._behind[tree, commit]
+            key = (tree, commit, start)
+            if key not in self._behind:
+                self._behind[key] = self._git.commits_behind(tree.root, commit, start or "HEAD")
+            return self._behind[key]
 
     def tag(self, tree: WorkTree, name: str) -> str | None:
         """Returns the commit of a tag, or None if the work tree does not have it."""
@@ -230,12 +237,28 @@ class Checkouts:
 
     def has_branch(self, tree: WorkTree, name: str) -> bool:
         """Returns whether the work tree knows a branch: its own, or one of a remote."""
+        return bool(self._branches(tree, name))
+
+    def branch_elsewhere(self, tree: WorkTree, name: str) -> str | None:
+        """Returns the commit of a branch that the work tree knows; None if that is the one that is checked out.
+
+        What was fetched counts, and not what a user has committed on top.
+        """
+        if self._git.text(tree.root, "symbolic-ref", "--quiet", "HEAD") == f"refs/heads/{name}":
+            return None
+        order = ("refs/remotes/origin/", "refs/remotes/", "refs/")
+        refs = sorted(self._branches(tree, name), key=lambda ref: [not ref.startswith(prefix) for prefix in order])
+        commit = self._git.commit(tree.root, refs[0]) if refs else None
+        return None if commit == tree.commit else commit
+
+    def _branches(self, tree: WorkTree, name: str) -> list[str]:
         refs = self._git.text(tree.root, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes") or ""
         # refs/heads/NAME and refs/remotes/REMOTE/NAME
-        return any(
-            ref.removeprefix("refs/heads/") == name or ref.split("/", 3)[1::2] == ["remotes", name]
+        return [
+            ref
             for ref in refs.splitlines()
-        )
+            if ref.removeprefix("refs/heads/") == name or ref.split("/", 3)[1::2] == ["remotes", name]
+        ]
 
     @contextmanager
     def copy(

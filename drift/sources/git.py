@@ -111,11 +111,11 @@ class Git:
         """Returns the full hash of a revision; None if the work tree does not have it."""
         return self.text(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
-    def commits_behind(self, folder: Path, revision: str) -> int:
-        """Returns how many commits HEAD is behind a revision; 0 if HEAD is not an ancestor, or if this is unknown."""
-        if self.text(folder, "merge-base", "--is-ancestor", "HEAD", f"{revision}^{{commit}}") is None:
+    def commits_behind(self, folder: Path, revision: str, start: str = "HEAD") -> int:
+        """Returns how many commits a start is behind a revision; 0 if it is not an ancestor, or if this is unknown."""
+        if self.text(folder, "merge-base", "--is-ancestor", start, f"{revision}^{{commit}}") is None:
             return 0
-        return int(self.text(folder, "rev-list", "--count", "--end-of-options", f"HEAD..{revision}") or 0)
+        return int(self.text(folder, "rev-list", "--count", "--end-of-options", f"{start}..{revision}") or 0)
 
     def refusal(self, folder: Path) -> str | None:
         """Returns why Git does not read the work tree around a folder, with the way out; None if there is none."""

@@ -30,7 +30,7 @@ class Repository:
         return git(self.root, "rev-parse", "HEAD")
 
     def report(
-        self, *sources: dict[str, Any], compared: Any = None, live: str = "1", checkout: str = "."
+        self, *sources: dict[str, Any], compared: Any = None, live: str = "1", checkout: str = ".", hydrator: Any = None
     ) -> tuple[int, list[Any], str]:
         """Returns the status, the path and cause of each finding, and the messages of the sources.
 
@@ -39,6 +39,7 @@ class Repository:
             compared: The sources that Argo CD compared last, which it found at the pinned commit; None if it did not.
             live: data.a in the cluster.
             checkout: The checkout to name.
+            hydrator: The sourceHydrator of the Application, which takes the place of its source.
         """
         destination = {"server": "https://kubernetes.default.svc", "namespace": "shop"}
         revisions = [self.pinned] * len(sources)
@@ -54,6 +55,8 @@ class Repository:
             status["sync"] = {"status": "Synced", "comparedTo": key, "revision": self.pinned}
             if len(sources) > 1:
                 status["sync"] |= {"revision": "", "revisions": revisions}
+        if hydrator is not None:
+            ours = {"sourceHydrator": hydrator}
         application = {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
@@ -157,3 +160,49 @@ def test_a_folder_that_is_no_work_tree_is_read_as_it_is(
     url = "https://git.example.com/acme/unpacked"
 
     assert repository.report(source("v9", repoURL=url), checkout=f"{url}={unpacked}")[:2] == (0, [])
+
+
+def hydrated(repository: Repository, live: str, **synced: str) -> tuple[int, list[Any], str]:
+    """Reports an Application with hydrated manifests in the branch env/prod."""
+    dry = {"repoURL": URL, "path": "charts/web", "targetRevision": "main"}
+    hydrator = {"drySource": dry, "syncSource": {"targetBranch": "env/prod", "path": "dir", **synced}}
+    return repository.report(source("env/prod"), live=live, hydrator=hydrator)
+
+
+def test_hydrated_manifests_are_read_from_their_branch(repository: Repository) -> None:
+    git(repository.root, "branch", "env/prod", repository.pinned)
+
+    assert hydrated(repository, "1")[:2] == (0, [])
+    assert hydrated(repository, "x")[:2] == (1, [("data.a", "manual")])
+    assert hydrated(repository, "1", repoURL=URL)[:2] == (0, [])
+    code, _, message = hydrated(repository, "1", repoURL="https://git.example.com/acme/hydrated")
+    assert (code, "no local checkout of https://git.example.com/acme/hydrated" in message) == (3, True)
+
+    git(repository.root, "branch", "--force", "env/prod", repository.newest)
+    assert hydrated(repository, "1")[:2] == (1, [("data.a", "pending-sync")])
+
+
+def test_a_branch_of_hydrated_manifests_is_read_as_it_was_fetched_or_checked_out(repository: Repository) -> None:
+    git(repository.root, "branch", "env/prod", repository.newest)
+    git(repository.root, "update-ref", "refs/remotes/origin/env/prod", repository.pinned)
+    git(repository.root, "update-ref", "refs/remotes/fork/env/prod", repository.newest)
+    assert hydrated(repository, "1")[:2] == (0, [])
+
+    git(repository.root, "checkout", "--quiet", "env/prod")
+    assert hydrated(repository, "1")[:2] == (1, [("data.a", "pending-sync")])
+    (repository.root / "dir/a.yaml").write_text(CONFIG % 1)
+    assert hydrated(repository, "1")[:2] == (0, [])
+
+
+def test_a_branch_of_hydrated_manifests_that_is_behind_is_read_as_synced_last(repository: Repository) -> None:
+    git(repository.root, "update-ref", "refs/remotes/origin/env/prod", repository.pinned)
+    repository.pinned = repository.newest
+
+    assert hydrated(repository, "2")[:2] == (0, [])
+    assert hydrated(repository, "1")[:2] == (1, [("data.a", "manual")])
+
+
+def test_an_application_without_a_repository_is_a_failure(repository: Repository) -> None:
+    code, _, message = repository.report({"path": "dir"})
+
+    assert (code, "it names no repository (spec.source.repoURL)" in message) == (3, True)
