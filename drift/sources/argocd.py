@@ -25,7 +25,7 @@ from drift.sources.argocd_build import (
     Revision,
     may_read_any_file,
 )
-from drift.sources.argocd_destinations import Destinations, destination_name, resource_key
+from drift.sources.argocd_destinations import Destinations, controller_namespace, destination_name, resource_key
 from drift.sources.checkouts import Checkouts
 from drift.sources.controller_objects import CONFIG_MAP, ControllerKind, behind_note, one_line, stale_since, state_of
 from drift.sources.model import ALL, Rendered, SourceContext
@@ -60,7 +60,7 @@ def render_argocd(target: str, context: SourceContext) -> list[Rendered]:
     with Checkouts(context.checkouts, context.runner.deadline) as checkouts:
         any_file = cache(partial(may_read_any_file, context=context))
         jobs = [
-            _Application(live, context, checkouts, partial(any_file, live.namespace or "")).render
+            _Application(live, context, checkouts, partial(any_file, controller_namespace(live))).render
             for live, is_here in places
             if is_here
         ]
@@ -82,7 +82,7 @@ def argocd_state(target: str, context: SourceContext) -> Hashable:
         SourceError: The account may not read them.
     """
     applications = _APPLICATION.find(target, context.cluster)
-    settings = {(live.namespace or "", ARGOCD_CM) for live in applications}
+    settings = {(controller_namespace(live), ARGOCD_CM) for live in applications}
     return frozenset(state_of(live.body) for live in applications), CONFIG_MAP.states(settings, context.cluster)
 
 

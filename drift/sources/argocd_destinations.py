@@ -111,7 +111,11 @@ def _address(url: str) -> str:
     return url.lower().rstrip("/").removesuffix(":443")
 
 
+def controller_namespace(live: LiveObject) -> str:
+    """Returns the namespace of the Argo CD that applies an Application, which may be in another one."""
+    return text_at(live.body, "status", "controllerNamespace") or live.namespace or ""
+
+
 def _tracking_name(live: LiveObject) -> str:
     """Returns the name of an Application in tracking metadata."""
-    namespace = text_at(live.body, "status", "controllerNamespace")
-    return live.name if namespace in {"", live.namespace} else f"{live.namespace}_{live.name}"
+    return live.name if controller_namespace(live) == live.namespace else f"{live.namespace}_{live.name}"

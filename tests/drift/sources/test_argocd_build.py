@@ -14,6 +14,12 @@ from tests.git import git
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {a: '1'}\n"
 OTHER = "0" * 40
+SETTINGS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-cm, namespace: argocd}
+data: {kustomize.buildOptions: --load-restrictor LoadRestrictionsNone}
+"""
 MARKER = "+argocd:skip-file-rendering"
 OF_B = CONFIG.replace("name: a", "name: b")
 
@@ -55,7 +61,7 @@ def report(*sources: dict[str, Any], checkout: str = ".", **status: Any) -> tupl
         "spec": {"destination": {"server": "https://kubernetes.default.svc", "namespace": "shop"}, **ours},
         "status": status,
     }
-    Path("../live.yaml").write_text(f"{CONFIG}---\n{json.dumps(application)}\n")
+    Path("../live.yaml").write_text(f"{CONFIG}---\n{json.dumps(application)}\n---\n{SETTINGS}")
     flags = ("--live", "../live.yaml", "--unmanaged", "off", "--output", "json=../report.json")
     code = main(["report", "--argocd", "team/web", "--checkout", checkout, *flags])
     return code, " ".join(one["message"] or "" for one in json.loads(Path("../report.json").read_text())["sources"])
@@ -199,3 +205,11 @@ def test_a_chart_without_a_checkout_has_the_command_that_downloads_it(url: str, 
     assert (status, f"run `{command}` and add --checkout {url}=FOLDER" in message) == (3, True)
     Path("charts/web").mkdir(parents=True)
     assert "helm pull" not in report(chart, checkout=f"{url}=charts")[1]
+
+
+@pytest.mark.parametrize(("namespace", "status"), [("argocd", 0), ("team", 3), ("other", 3)])
+def test_the_build_options_are_those_of_the_argocd_that_applies_the_application(namespace: str, status: int) -> None:
+    write({"k/kustomization.yaml": "resources: [../dir/a.yaml]\n"})
+    commit()
+
+    assert report(source("k"), controllerNamespace=namespace)[0] == status
