@@ -88,7 +88,8 @@ class Connection:
         context: The context of the kubeconfig; None inside a pod.
         server: The API server's URL.
         namespace: The namespace of objects that name none.
-        renew: Reads the configuration again and returns a connection with the current credentials.
+        renew: Reads the same context again and returns a connection with the current credentials. Its server may have
+            changed.
         impersonated: The user that requests impersonate, if any.
         proxy: The URL of the proxy, without its password; None for a direct connection.
         warnings: Sentences to show before the first request.
@@ -197,11 +198,13 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
         # The client only logs that a plugin failed, and would continue without credentials.
         raise ConnectError(f"kubeconfig {files}: no credentials: {_explain_client_error(logged[-1])}")
     current: dict[str, Any] = loader.current_context
+    name: str = current["name"]
     return _connection(
         configuration,
-        context=current["name"],
+        context=name,
         namespace=str((current.get("context") or {}).get("namespace") or "default"),
-        renew=lambda: _from_kubeconfig(paths, context, impersonate),
+        # The current context may be another one by then.
+        renew=lambda: _from_kubeconfig(paths, name, impersonate),
         impersonated=impersonated,
         proxy_url=cluster.get("proxy-url"),
         credentials=bool(user),

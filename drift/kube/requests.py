@@ -267,13 +267,18 @@ class Requests:
             seconds = min(self._limits.request_seconds, self.deadline.remaining())
             problem = credentials_refused(self.server)
             try:
-                self._connection = call_with_timeout(seconds, refused.renew)
+                renewed = call_with_timeout(seconds, refused.renew)
             except TimeoutError:
                 timed_out = ConnectError(f"{problem}; getting new ones timed out")
                 error = timed_out if self.deadline.remaining() else self._deadline_error()
                 raise AttemptError(error, "no credentials", 0) from None
             except DriftError as error:
                 raise AttemptError(ConnectError(f"{problem}; getting new ones failed: {error}"), "401", 0) from None
+            if renewed.server != refused.server:
+                # The rest of the report would be about another cluster.
+                why = f"the kubeconfig now names another server for this context, {renewed.server}"
+                raise AttemptError(ConnectError(f"{problem}; {why}"), "401", 0)
+            self._connection = renewed
             self._notify(f"{self.server}: the credentials were refused (401); retrying with new ones")
 
     def _no_response(self, path: str, failure: NoResponseError) -> ScanError:

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable
 from email.utils import formatdate
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from unittest import mock
 
@@ -13,12 +14,13 @@ import pytest
 from drift.cli import main
 from drift.errors import ConnectError, RequestError
 from drift.kube import connection
-from drift.kube.connection import Connection
+from drift.kube.connection import Connection, connect
 from drift.kube.http_get import FailureReason, Response
 from drift.kube.limits import Deadline
 from drift.kube.requests import AttemptError, Requests, retries_for, retry_after, with_retries
 from tests.drift.conftest import Application
 from tests.drift.faulty import DRIFT, drift_of, within
+from tests.drift.kube.hostile_server import hostile, send
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy, status
 
@@ -279,3 +281,67 @@ def test_a_plugin_that_hangs_is_stopped_by_the_deadline(
             application.report("--deadline", "1s", kubeconfig=kubeconfig)
         (line,) = stderr().splitlines()
         assert line.startswith("drift: timed out getting credentials (--deadline)")
+
+
+def _contexts(folder: Path, current: str, **servers: str) -> str:
+    """A kubeconfig with a context for each server, whose token is the name of the current context."""
+    named = [{"name": name, "cluster": {"server": server}} for name, server in servers.items()]
+    config = {
+        "current-context": current,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}} for name in servers],
+        "clusters": named,
+        "users": [{"name": "me", "user": {"token": f"token-{current}"}}],
+    }
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    return str(folder / "kubeconfig")
+
+
+def _accepting(token: str, version: str, refused: Callable[[], object]) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.headers["Authorization"] == f"Bearer {token}":
+            send(handler, 200, json.dumps({"gitVersion": version}).encode())
+        else:
+            refused()
+            send(handler, 401)
+
+    return answer
+
+
+def test_renewed_credentials_are_those_of_the_first_context(tmp_path: Path) -> None:
+    servers: dict[str, str] = {}
+
+    def use_stage() -> None:
+        # As `kubectl config use-context stage` while a watch runs.
+        _contexts(tmp_path, "stage", **servers)
+
+    with (
+        hostile(_accepting("token-stage", "production", use_stage)) as servers["production"],
+        hostile(_accepting("token-stage", "stage", pytest.fail)) as servers["stage"],
+    ):
+        sent = Requests(connect(_contexts(tmp_path, "production", **servers), None))
+
+        assert sent.get("/version") == {"gitVersion": "production"}
+        assert sent.server == servers["production"]
+
+
+def test_renewed_credentials_are_not_used_for_another_server(tmp_path: Path) -> None:
+    servers: dict[str, str] = {}
+
+    def move() -> None:
+        _contexts(tmp_path, "moved", moved=servers["elsewhere"])
+
+    with (
+        hostile(_accepting("new", "here", move)) as servers["moved"],
+        hostile(_accepting("token-moved", "elsewhere", pytest.fail)) as servers["elsewhere"],
+    ):
+        sent = Requests(connect(_contexts(tmp_path, "moved", moved=servers["moved"]), None))
+
+        for _ in range(2):
+            with pytest.raises(ConnectError, match="the kubeconfig now names another server for this context, http://"):
+                sent.get("/version")
+        with (
+            pytest.raises(ConnectError, match="now names another server"),
+            sent.stream("/version", {}, "application/json", idle_seconds=5, seconds=5),
+        ):
+            pass
+        assert sent.server == servers["moved"]
