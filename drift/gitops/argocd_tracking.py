@@ -198,12 +198,14 @@ class TrackingLabels:
         if key is not None:
             # If there are other candidates and Git sets this label too, the difference may be a change not synced yet.
             return self._with_label(key, labels, overwrites=len(candidates) == 1)
-        if not candidates or self._is_complete or any(key in labels and key != INSTANCE_LABEL for key in self.keys):
+        if not candidates or any(key in labels and key != INSTANCE_LABEL for key in self.keys):
             return reserved_metadata()
         if self._settings() is not None:
             found = argocd_tracking(live, self.keys)
             key = None if found is None else found.label
             return reserved_metadata() if key not in candidates else self._with_label(str(key), labels, overwrites=True)
+        if self._is_complete:
+            return reserved_metadata()
         self._candidates = candidates if self._candidates is None else self._candidates & candidates
         return None
 

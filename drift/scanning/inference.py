@@ -1,6 +1,7 @@
 """What a scan infers from all live objects: their applier, their trackers, and the key of Argo CD's tracking label."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from drift.errors import ConnectError
 from drift.gitops.argocd_tracking import TrackingLabels
@@ -17,6 +18,21 @@ from drift.scanning.read import Unread
 from drift.scanning.unmanaged import UnmanagedSearch
 
 
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """What a scan of all manifests inferred.
+
+    Attributes:
+        applier: The inferred applier, or None.
+        tracking: Knows which labels Argo CD tracks objects by.
+        trackers: The trackers of the live objects.
+    """
+
+    applier: str | None
+    tracking: TrackingLabels
+    trackers: Trackers
+
+
 class Inference:
     """Learns from one pair after the other. Most pairs can be compared at once; others must wait for all pairs.
 
@@ -25,17 +41,31 @@ class Inference:
         resources: The kinds that the scan may read.
         options: The options of the scan.
         managers: The field managers that the user names.
+        earlier: What an earlier scan of all manifests inferred, if this is a scan of only some of them.
 
     Attributes:
         tracking: Knows which labels Argo CD tracks objects by.
         trackers: The trackers of the live objects.
     """
 
-    def __init__(self, source: LiveSource, resources: Resources, options: Options, managers: Managers) -> None:
-        self.tracking = TrackingLabels(source, resources)
-        self.trackers = Trackers(self.tracking)
+    def __init__(
+        self,
+        source: LiveSource,
+        resources: Resources,
+        options: Options,
+        managers: Managers,
+        earlier: Inferred | None = None,
+    ) -> None:
+        self.tracking = TrackingLabels(source, resources) if earlier is None else earlier.tracking
+        self.trackers = Trackers(self.tracking) if earlier is None else earlier.trackers
         self._election = Election(managers)
-        self._infers_applier = options.infers_applier
+        self._infers_applier = options.infers
+        self._knows_trackers = earlier is not None
+
+    def add_trackers(self, pair: Pair, reserved: ReservedMetadata) -> None:
+        """Learns the trackers of a pair, unless an earlier scan knows them."""
+        if not self._knows_trackers:
+            self.trackers.add(pair.key, pair.live.body, reserved, pair.manifest.origins)
 
     def reserved_now(self, pair: Pair) -> ReservedMetadata | None:
         """Learns from a pair. Returns its reserved metadata, or None if its comparison must wait for all pairs."""

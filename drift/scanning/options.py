@@ -46,8 +46,8 @@ class Options:
         namespace: The namespace of manifests that name none; None for the default of the cluster or dump.
         appliers: Field managers that apply Git, in addition to the known ones.
         controllers: Field managers that are controllers, in addition to the known ones; ``*`` matches any characters.
-        infers_applier: Whether the manifests are complete, so that the scan can infer their applier from all objects.
-        inferred_applier: The applier that an earlier full scan inferred, or None.
+        infers: Whether the manifests are complete, so that the scan can infer from all objects what one object does not
+            show, such as their applier. If not, it uses what an earlier scan with the same cache inferred.
         unchecked: Kinds that the user excludes from the scan.
         unmanaged: Where to search for unmanaged objects.
         synced: The manifests at the last synced revision; None if the user does not name that revision.
@@ -72,8 +72,7 @@ class Options:
     namespace: str | None = None
     appliers: tuple[str, ...] = ()
     controllers: tuple[str, ...] = ()
-    infers_applier: bool = True
-    inferred_applier: str | None = None
+    infers: bool = True
     unchecked: tuple[SkippedKind, ...] = ()
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     synced: tuple[Manifest, ...] | None = None

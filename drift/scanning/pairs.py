@@ -19,6 +19,7 @@ from drift.objects import Manifest, Object
 from drift.paths import render
 from drift.policy.findings import conceal, concerns_replicas, deletion_findings, judge_replicas, object_findings
 from drift.redaction import is_secret, redact_at, redacted_paths
+from drift.scanning.inference import Inferred
 from drift.scanning.last_sync import LastSync
 from drift.scanning.options import Options
 from drift.scanning.plan import Pair
@@ -32,9 +33,13 @@ class ComparisonCache:
     """Keeps the report of each manifest for later scans, which use it if the live object is still the same value.
 
     It is valid for one set of options, manifests and schemas. If these change, use a new cache.
+
+    Attributes:
+        inferred: What the last scan of all manifests inferred; None before the first one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inferred: Inferred | None = None) -> None:
+        self.inferred = inferred
         self._entries: dict[int, tuple[Manifest, LiveObject, ObjectReport]] = {}
 
     def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:

@@ -157,6 +157,16 @@ class Plan:
         kinds = [kind for kind in self.kinds if not _configures_gitops(kind.resource)]
         return sorted({name for kind in kinds for name in kind.namespaces if name is not None})
 
+    @property
+    def compared(self) -> Mapping[ObjectKey, Manifest]:
+        """The manifests whose live objects are to be read, by key."""
+        return {
+            kind.resource.key(namespace, name): manifest
+            for kind in self.kinds
+            for namespace, manifests in kind.namespaces.items()
+            for name, manifest in manifests.items()
+        }
+
     def may_describe(self, key: ObjectKey) -> bool:
         """Returns whether a manifest with an unknown part in its key may describe an object."""
         return any(pattern.matches(key) for pattern in self.patterns)

@@ -20,7 +20,7 @@ from drift.kube.resources import Resource
 from drift.model import ManifestsInfo, ObjectReport, Report, Status, report_order
 from drift.objects import Manifest
 from drift.policy.unmanaged import ManagedScope
-from drift.scanning.inference import Inference, OtherShards
+from drift.scanning.inference import Inference, Inferred, OtherShards
 from drift.scanning.last_sync import LastSync, report_missing
 from drift.scanning.options import Options, ScanStep
 from drift.scanning.pairs import ComparisonCache, PairComparer, PairResult
@@ -123,10 +123,13 @@ class _Scan:
         self._plan = mapper.resolve(manifests)
         # The scan does not read excluded kinds at all, not even to find autoscalers or the settings of Argo CD.
         resources = source.resources.without(lambda group, kind: options.unchecked_kind(group, kind) is not None)
-        managers = Managers(options.appliers, options.controllers, options.inferred_applier)
+        self._cache = cache
+        self._earlier = None if cache is None or options.infers else cache.inferred
+        applier = None if self._earlier is None else self._earlier.applier
+        managers = Managers(options.appliers, options.controllers, applier)
         self._types = Types(source, (one.body for one in manifests if one.kind == "CustomResourceDefinition"))
         self._search = UnmanagedSearch(Reader(source), resources, options)
-        self._inference = Inference(source, resources, options, managers)
+        self._inference = Inference(source, resources, options, managers, self._earlier)
         others = self._plan.part(lambda namespace: not options.covers(namespace))
         self._others = OtherShards(others.kinds, self._search, self._inference)
         self._last_sync = LastSync(
@@ -180,8 +183,13 @@ class _Scan:
             duration_seconds=round(monotonic() - start, 3),
             api_requests=self._source.request_count,
             shard=self._options.shard,
-            inferred_applier=applier or self._options.inferred_applier,
+            inferred_applier=applier if self._earlier is None else self._earlier.applier,
         )
+        if self._cache is not None and self._options.infers:
+            # While the cluster is out of reach, what was inferred before still holds.
+            has_read = any(item.status is not Status.UNCHECKED for item in results.reports)
+            if has_read or self._cache.inferred is None:
+                self._cache.inferred = Inferred(applier, self._inference.tracking, self._inference.trackers)
         catches_up = self._options.catch_up
         newer_commit = self._last_sync.newer_commit(self._options.synced_revision) if catches_up else None
         return replace(report, notes=tuple(self._notes(results, applier))), newer_commit
@@ -274,7 +282,7 @@ class _Scan:
         return applier
 
     def _compare(self, pair: Pair, reserved: ReservedMetadata, comparer: PairComparer) -> PairResult:
-        self._inference.trackers.add(pair.key, pair.live.body, reserved, pair.manifest.origins)
+        self._inference.add_trackers(pair, reserved)
         return comparer.compare(pair, reserved)
 
     # -- unmanaged

@@ -2,23 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from drift.api import scan_options, with_sources
 from drift.audit.users import Syncers
 from drift.config.settings import Settings
+from drift.gitops.opt_outs import read_ignore_differences
 from drift.gitops.revisions import SyncedRevisions
 from drift.kube.live import LiveObject
 from drift.model import ManifestsInfo, ObjectReport, Report, Unmanaged
 from drift.objects import Manifest, ObjectKey
 from drift.policy.rules import apply_policy
 from drift.scanning import ComparisonCache, scan_manifests
+from drift.scanning.inference import Inferred
 from drift.scanning.plan import ResourceMapper
 from drift.sources.model import Desired
 from drift.watch.audit import AuditWindow
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
-
-_APPLICATION: Final = ("argoproj.io", "Application")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +42,48 @@ class DesiredState:
 class Comparison:
     """Compares one version of the manifests with the cluster, any number of times.
 
+    Args:
+        desired: The manifests and settings.
+        cluster: The cluster.
+        audit: The audit events, if any.
+        inferred: What a scan of an earlier version inferred. Events use it until the first scan ends.
+
     Raises:
         UsageError: The revision that was last synced does not exist.
         ManifestError: A manifest of that revision cannot be read.
     """
 
-    def __init__(self, desired: DesiredState, cluster: WatchedCluster, audit: AuditWindow | None = None) -> None:
+    def __init__(
+        self,
+        desired: DesiredState,
+        cluster: WatchedCluster,
+        audit: AuditWindow | None = None,
+        inferred: Inferred | None = None,
+    ) -> None:
         self._desired = desired
         self._cluster = cluster
         self._audit = audit
-        self._cache = ComparisonCache()
-        #: The applier that the last scan of everything inferred.
-        self._inferred_applier: str | None = None
+        self._cache = ComparisonCache(inferred)
         sources = desired.sources
         self._options = scan_options(sources, desired.settings, desired.namespace, desired.synced_revision)
+        #: One object is compared as in a scan of everything, which knows what all manifests and objects say about it.
+        self._change_options = replace(
+            self._options,
+            unmanaged=Unmanaged.OFF,
+            infers=False,
+            ignore_differences=(*self._options.ignore_differences, *read_ignore_differences(sources.manifests)[0]),
+        )
         self._manifests_by_key = self._by_key()
-        #: Argo CD Applications affect the comparison of other objects: their ``ignoreDifferences``.
-        self._applications = [item for item in sources.manifests if (item.group, item.kind) == _APPLICATION]
 
     @property
     def settings(self) -> Settings:
         """The settings of the comparison."""
         return self._desired.settings
+
+    @property
+    def inferred(self) -> Inferred | None:
+        """What the last scan inferred."""
+        return self._cache.inferred
 
     def compare_all(self, handle_events: Callable[[], object]) -> Report:
         """Scans everything, like ``drift report``.
@@ -80,7 +99,6 @@ class Comparison:
             options=replace(self._options, observe=lambda _: handle_events()),
             cache=self._cache,
         )
-        self._inferred_applier = report.inferred_applier
         self._cluster.end_scan()
         handle_events()
         report = self._with_users(with_sources(report, self._desired.sources), is_whole=True)
@@ -91,22 +109,17 @@ class Comparison:
         """Compares one object as it was right after a change, even if it has changed again since.
 
         Returns:
-            The result, or None if no manifest defines the object.
+            The result, or None if no manifest that a scan compares defines the object.
         """
         manifest = self._find(change)
         if manifest is None:
             return None
-        options = replace(
-            self._options,
-            unmanaged=Unmanaged.OFF,
-            infers_applier=False,
-            inferred_applier=self._inferred_applier,
-        )
+        options = self._change_options
         if change.after is None and options.synced is None and change.before is not None:
             # The object is deleted, so only its last version shows which revision it was synced from.
             options = replace(options, synced=self._synced_manifests(change, change.before))
         report = scan_manifests(
-            [manifest, *(other for other in self._applications if other is not manifest)],
+            [manifest],
             self._cluster.right_after(change),
             info=self._desired.info,
             options=options,
@@ -114,15 +127,16 @@ class Comparison:
         )
         key = change.key
         report = self._with_users(report, is_whole=False)
-        return next(item for item in self._with_policy(report).objects if item.key == key)
+        # While the served kinds change, the object may have another key.
+        return next((item for item in self._with_policy(report).objects if item.key == key), None)
 
     def has_manifest(self, change: ObjectChange) -> bool:
-        """Returns whether a manifest defines the changed object."""
+        """Returns whether a manifest that a scan compares defines the changed object."""
         return self._find(change) is not None
 
     def clear_cache(self) -> None:
         """Drops what depends on the served kinds and schemas. Call it after they changed."""
-        self._cache = ComparisonCache()
+        self._cache = ComparisonCache(self.inferred)
         self._manifests_by_key = self._by_key()
 
     def set_manifests_info(self, info: ManifestsInfo) -> None:
@@ -147,7 +161,8 @@ class Comparison:
         return None if found is None else tuple(found.values())
 
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:
-        return ResourceMapper(self._cluster, self._options).by_key(self._desired.sources.manifests)
+        """Returns the manifests that a scan compares. Of an object that is defined twice, it may compare neither."""
+        return ResourceMapper(self._cluster, self._options).resolve(self._desired.sources.manifests).compared
 
     def _find(self, change: ObjectChange) -> Manifest | None:
         """Returns the manifest of the changed object if it has the API version that is watched."""

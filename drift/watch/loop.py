@@ -255,7 +255,7 @@ class Watcher:
     def _reload(self, desired: DesiredState) -> None:
         before = self._comparison
         try:
-            self._comparison = Comparison(desired, self._cluster, self._audit)
+            self._comparison = Comparison(desired, self._cluster, self._audit, before.inferred)
             self._recorded_at = None
             self._is_frozen = False
             self._scan_again()
