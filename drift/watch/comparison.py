@@ -74,6 +74,7 @@ class Comparison:
             ignore_differences=(*self._options.ignore_differences, *read_ignore_differences(sources.manifests)[0]),
         )
         self._manifests_by_key = self._by_key()
+        self._namespaces = self._read_namespaces()
 
     @property
     def settings(self) -> Settings:
@@ -91,7 +92,7 @@ class Comparison:
         Args:
             handle_events: Called a few hundred times a second. It may call `compare_change`.
         """
-        self._cluster.begin_scan(key.namespace for key in self._manifests_by_key if key.namespace is not None)
+        self._cluster.begin_scan(self._namespaces)
         report = scan_manifests(
             self._desired.sources.manifests,
             self._cluster,
@@ -138,6 +139,7 @@ class Comparison:
         """Drops what depends on the served kinds and schemas. Call it after they changed."""
         self._cache = ComparisonCache(self.inferred)
         self._manifests_by_key = self._by_key()
+        self._namespaces = self._read_namespaces()
 
     def set_manifests_info(self, info: ManifestsInfo) -> None:
         """Replaces the Git commit of the manifests, whose content is unchanged."""
@@ -163,6 +165,17 @@ class Comparison:
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:
         """Returns the manifests that a scan compares. Of an object that is defined twice, it may compare neither."""
         return ResourceMapper(self._cluster, self._options).resolve(self._desired.sources.manifests).compared
+
+    def _read_namespaces(self) -> frozenset[str] | None:
+        """Returns the namespaces in which a scan reads objects; None for all."""
+        options = self._options
+        if options.unmanaged is Unmanaged.CLUSTER:
+            return None
+        mapper = ResourceMapper(self._cluster, options)
+        # A scan looks for what Git has dropped, also in namespaces without manifests.
+        synced = (key for base in options.bases.values() for key in mapper.by_key(base))
+        keys = (*self._manifests_by_key, *options.applied, *synced)
+        return frozenset(key.namespace for key in keys if key.namespace is not None)
 
     def _find(self, change: ObjectChange) -> Manifest | None:
         """Returns the manifest of the changed object if it has the API version that is watched."""

@@ -94,7 +94,7 @@ class WatchedCluster:
         self._schemas: dict[str, Mapping[str, Any] | None] = {}
         #: The schemas that could not be read, with when and why.
         self._unread_schemas: dict[str, tuple[float, RequestError]] = {}
-        self._namespaces: frozenset[str] = frozenset()
+        self._namespaces: frozenset[str] | None = frozenset()
         self._scan = 0
         self._list_deadline = 0.0
         self._change: ObjectChange | None = None
@@ -179,9 +179,9 @@ class WatchedCluster:
         cluster._change = change  # noqa: SLF001 - of the copy
         return cluster
 
-    def begin_scan(self, namespaces: Iterable[str]) -> None:
-        """Starts a scan of manifests in these namespaces."""
-        chosen = frozenset(namespaces)
+    def begin_scan(self, namespaces: Iterable[str] | None) -> None:
+        """Starts a scan that reads objects in these namespaces; None for all."""
+        chosen = None if namespaces is None else frozenset(namespaces)
         if chosen != self._namespaces:
             self._namespaces = chosen
             # These stores kept only the objects of the previous namespaces.
@@ -253,7 +253,7 @@ class WatchedCluster:
     def _store_for_kind(
         self, resource: Resource, namespace: str | None, *, metadata_only: bool, at_most: int | None
     ) -> _Store:
-        """Returns the store of a kind. With ``at_most``, it keeps only objects in the manifests' namespaces."""
+        """Returns the store of a kind. With ``at_most``, it keeps only objects in the namespaces of the scan."""
         existing = None if namespace is None else self._existing_store(resource, namespace)
         if existing is not None:
             return existing

@@ -15,7 +15,7 @@ from drift.gitops.opt_outs import flux_ignores
 from drift.kube.list_watch import Event, Listing, ListScope
 from drift.kube.live import read_live
 from drift.kube.resources import Resource, Resources
-from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, SourceInfo, SourceKind, Unmanaged
+from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, SourceInfo, SourceKind, Status, Unmanaged
 from drift.objects import Manifest
 from drift.sources.load import load_texts
 from drift.sources.model import Desired, Rendered, with_origin
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 VERBS = frozenset({"get", "list", "watch"})
 KINDS = (
     Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=VERBS),
+    Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", namespaced=True, verbs=VERBS),
     Resource("", "v1", "Namespace", "namespaces", namespaced=False, verbs=VERBS),
     Resource("apps", "v1", "Deployment", "deployments", namespaced=True, verbs=VERBS),
     Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "hpas", namespaced=True, verbs=VERBS),
@@ -157,6 +158,44 @@ def by_event(comparison: Comparison, bodies: Sequence[Body]) -> list[ObjectRepor
 def by_scan(comparison: Comparison, *kept: str) -> list[ObjectReport]:
     """The reports of a scan, of all objects or some."""
     return [item for item in comparison.compare_all(lambda: None).objects if not kept or item.key.name in kept]
+
+
+def _elsewhere() -> list[Body]:
+    """Six objects in three namespaces without manifests."""
+    return [
+        live(config_map(f"{number}-{namespace}", namespace=namespace), "kubectl-create")
+        for namespace in ("x", "y", "z")
+        for number in range(2)
+    ]
+
+
+def test_objects_that_git_dropped_are_found_in_namespaces_without_manifests() -> None:
+    bodies = _elsewhere()
+    dropped = [one.key for one in manifests(*bodies)]
+    former = manifests(*bodies[:3])
+    for sources in (
+        [source(manifests(*GIT), "one", applied=frozenset(dropped))],
+        [source(manifests(*GIT), "one", base=former), source((), "two", base=manifests(*bodies[3:]))],
+    ):
+        desired = replace(state(*sources), settings=Settings(unmanaged=Unmanaged.NAMESPACE))
+        with watched(Server([*bodies, *(live(body) for body in GIT)])) as cluster:
+            found = by_scan(Comparison(desired, cluster))
+
+        assert {item.key for item in found if item.status is Status.UNMANAGED} == {*dropped}
+        assert all(item.digest for item in found if item.status is Status.UNMANAGED)
+
+
+@pytest.mark.parametrize(("unmanaged", "found"), [(Unmanaged.CLUSTER, 6), (Unmanaged.NAMESPACE, 0)])
+def test_unmanaged_objects_of_the_whole_cluster_are_read_whole(unmanaged: Unmanaged, found: int) -> None:
+    desired = replace(state(source(manifests(*GIT))), settings=Settings(unmanaged=unmanaged))
+    # No manifest is of this kind, so that the search reads only its metadata.
+    claims = [{**body, "kind": "PersistentVolumeClaim"} for body in _elsewhere()]
+    bodies = [*claims, *(live(body) for body in GIT)]
+    with watched(Server(bodies)) as cluster:
+        comparison = Comparison(desired, cluster)
+        for _ in range(2):
+            items = [item for item in by_scan(comparison) if item.status is Status.UNMANAGED]
+            assert [item.manifest is not None and item.digest is not None for item in items] == [True] * found
 
 
 NAMES = ("a", "b", "c")
