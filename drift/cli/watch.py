@@ -7,7 +7,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -33,7 +33,7 @@ from drift.watch.comparison import DesiredState
 from drift.watch.findings import FindingChange, Recorder, to_json_line, to_text_line
 from drift.watch.http_server import HttpServer
 from drift.watch.loop import Watcher
-from drift.watch.manifest_files import Fingerprint, ManifestWatcher, fingerprint
+from drift.watch.manifest_files import InputState, ManifestWatcher, fingerprint
 from drift.watch.reflector import Timing
 
 #: Seconds to make the last report after a signal to stop. A second signal ends the process at once.
@@ -78,7 +78,7 @@ def run_watch(options: argparse.Namespace) -> int:
         warn=say,
     )
     inputs = _Inputs(options, requests, server)
-    seen = inputs.fingerprint()
+    seen = inputs.state()
     desired = inputs.load()
     watcher = Watcher(
         server, desired, output=_Output(options), recorder=_recorder(options, server, requests), audit=audit
@@ -90,7 +90,7 @@ def run_watch(options: argparse.Namespace) -> int:
     say(f"watching; see {service.url}/")
     service.start()
     manifests = ManifestWatcher(
-        inputs.fingerprint, seen=seen, desired=desired, load=inputs.load, timing=Timing(), emit=watcher.enqueue
+        inputs.state, seen=seen, desired=desired, load=inputs.load, timing=Timing(), emit=watcher.enqueue
     )
     manifests.start()
     for source in sources:
@@ -147,12 +147,12 @@ class _Inputs:
             sources, manifests_info(sources.paths), settings, options.namespace, options.synced_revision
         )
 
-    def fingerprint(self) -> Fingerprint:
+    def state(self) -> InputState:
         """Returns the state of the settings and of all that sources are made of: files, and objects in the cluster."""
         paths = [*scope_names(self._requests), *self._rendered, self._options.config or DEFAULT_FILE]
-        return (*fingerprint(paths), *self._states_in_cluster())
+        return InputState(fingerprint(paths), self._states_in_cluster())
 
-    def _states_in_cluster(self) -> Iterable[Hashable]:
+    def _states_in_cluster(self) -> tuple[Hashable, ...]:
         """Reads the states of sources now and then. A source whose state cannot be read counts as unchanged."""
         if monotonic() - self._checked_at > _CHECK_SECONDS:
             self._checked_at = monotonic()

@@ -20,14 +20,26 @@ from drift.sources.kustomizations import KUSTOMIZATIONS
 from drift.watch.comparison import DesiredState
 from drift.watch.reflector import Timing
 
-#: The largest share of the time that polling may take, however many files there are.
+#: The largest share of the time that polling may take, however many files there are. Reading what changed comes on top.
 _POLL_SHARE: Final = 0.1
 #: Seconds between two attempts to read what cannot be read, and between two queries of the checked-out commit.
 _RETRY_SECONDS: Final = 10.0
 
-#: Identifies one state of the files: for each its path, device, inode, mtime and size. May also identify the state of
-#: sources in the cluster.
+#: Identifies one state of the files: for each its path, device, inode, mtime and size.
 Fingerprint = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputState:
+    """The state of all that manifests are made of.
+
+    Attributes:
+        files: The state of the files.
+        cluster: What the cluster says about the sources, such as when an Application was synced.
+    """
+
+    files: Fingerprint
+    cluster: tuple[Hashable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +102,9 @@ class ManifestWatcher:
 
     def __init__(
         self,
-        state: Callable[[], Fingerprint],
+        state: Callable[[], InputState],
         *,
-        seen: Fingerprint,
+        seen: InputState,
         desired: DesiredState,
         load: Callable[[], DesiredState],
         timing: Timing,
@@ -109,6 +121,8 @@ class ManifestWatcher:
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._failed_at = _failed_at(desired)
+        #: The seconds that `poll` has spent on reading what changed.
+        self._load_seconds = 0.0
         self._git_checked_at = monotonic()
         self._thread = threading.Thread(target=self._run, name="manifests", daemon=True)
 
@@ -132,7 +146,7 @@ class ManifestWatcher:
             self._woken.clear()
             if self._stopped.is_set():
                 return
-            began = monotonic()
+            began, self._load_seconds = monotonic(), 0.0
             try:
                 self.poll(force=force)
             except Exception as error:  # noqa: BLE001
@@ -141,7 +155,8 @@ class ManifestWatcher:
                 self._fail(self._previous, known)
                 wait = _RETRY_SECONDS
             else:
-                wait = max(self._timing.files_interval, (monotonic() - began) / _POLL_SHARE)
+                seconds = monotonic() - began - self._load_seconds
+                wait = max(self._timing.files_interval, seconds / _POLL_SHARE)
 
     def poll(self, *, force: bool = False) -> None:
         """Checks the files once. Changed files are read once they have stayed the same for one interval.
@@ -155,19 +170,24 @@ class ManifestWatcher:
         elif current == self._loaded and not is_retry:
             self._previous = current
             self._check_git()
-        elif current != self._previous:
+        elif current.files != self._previous.files:
             # The files may still be written to, and half a file may be valid YAML.
             self._previous = current
         else:
             self._read(current)
 
-    def _read(self, current: Fingerprint, *, force: bool = False) -> None:
+    def _read(self, current: InputState, *, force: bool = False) -> None:
+        began = monotonic()
         try:
             desired = self._load()
         except DriftError as error:
             self._fail(current, str(error))
             return
-        if self._state() != current:
+        finally:
+            self._load_seconds = monotonic() - began
+        # Files that have changed meanwhile may have been read half. With many sources, the cluster syncs one of them
+        # during each load; the next poll loads that one again.
+        if not force and self._state().files != current.files:
             return
         is_same = self._desired is not None and desired.sources.rendered == self._desired.sources.rendered
         is_retry = not force and current == self._loaded
@@ -175,7 +195,7 @@ class ManifestWatcher:
         if not (is_retry and is_same):
             self._emit(ManifestsReloaded(desired))
 
-    def _fail(self, current: Fingerprint, error: str) -> None:
+    def _fail(self, current: InputState, error: str) -> None:
         """Emits why the manifests cannot be read. They are read again after a while, even if nothing changes."""
         self._loaded, self._failed_at, self._desired = current, monotonic(), None
         self._emit(ManifestsUnreadable(error))

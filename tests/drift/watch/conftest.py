@@ -26,7 +26,7 @@ from drift.watch.comparison import DesiredState
 from drift.watch.findings import FindingChange
 from drift.watch.http_server import HttpServer
 from drift.watch.loop import Watcher
-from drift.watch.manifest_files import ManifestWatcher, fingerprint
+from drift.watch.manifest_files import InputState, ManifestWatcher, fingerprint
 from drift.watch.reflector import Timing
 from drift.watch.responses import WatchStatus
 from tests.drift.conftest import Application
@@ -189,7 +189,7 @@ def _in_process(
 
     credentials = str(kubeconfig or workspace.cluster.kubeconfig)
     paths = [str(workspace.manifests)]
-    seen, desired = fingerprint(paths), load()
+    seen, desired = InputState(fingerprint(paths)), load()
     server = server_class(connect(credentials, None), Limits(scan_seconds=None))
     watched = InProcess("")
     watcher = watched.watcher = Watcher(
@@ -201,7 +201,12 @@ def _in_process(
     service = HttpServer(watcher.status, "127.0.0.1", 0)
     watched.url = service.url
     files = ManifestWatcher(
-        lambda: fingerprint(paths), seen=seen, desired=desired, load=load, timing=timing, emit=watcher.enqueue
+        lambda: InputState(fingerprint(paths)),
+        seen=seen,
+        desired=desired,
+        load=load,
+        timing=timing,
+        emit=watcher.enqueue,
     )
     thread = threading.Thread(target=watcher.run)
     for part in (service, files, thread):

@@ -1,7 +1,10 @@
 """Manifests that are edited, broken or replaced during a watch."""
 
 import json
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,7 @@ from drift.model import ManifestsInfo, SourceInfo, SourceKind
 from drift.sources.model import Desired, Rendered
 from drift.watch import manifest_files
 from drift.watch.comparison import DesiredState
-from drift.watch.manifest_files import ManifestsReloaded, ManifestsUnreadable, ManifestWatcher, fingerprint
+from drift.watch.manifest_files import InputState, ManifestsReloaded, ManifestsUnreadable, ManifestWatcher, fingerprint
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, SHORT, Begin, eventually
 
@@ -145,7 +148,12 @@ def test_a_source_that_could_not_be_rendered_is_tried_again_and_said_once(monkey
     rest = iter(states[1:])
     emitted: list[object] = []
     watcher = ManifestWatcher(
-        tuple, seen=(), desired=states[0], load=lambda: next(rest), timing=SHORT, emit=emitted.append
+        lambda: InputState(()),
+        seen=InputState(()),
+        desired=states[0],
+        load=lambda: next(rest),
+        timing=SHORT,
+        emit=emitted.append,
     )
 
     # Once it is rendered, nothing is read again.
@@ -168,17 +176,114 @@ def test_an_unexpected_error_is_said_and_the_manifests_are_read_again(
             failures.remove(what)
             raise RecursionError
 
-    def state() -> tuple[str, ...]:
+    def state() -> InputState:
         fail_once("state")
-        return ("edited",)
+        return InputState(("edited",))
 
     def load() -> DesiredState:
         fail_once("load")
         return desired
 
-    watcher = ManifestWatcher(state, seen=("first",), desired=desired, load=load, timing=SHORT, emit=emitted.append)
+    seen = InputState(("first",))
+    watcher = ManifestWatcher(state, seen=seen, desired=desired, load=load, timing=SHORT, emit=emitted.append)
     watcher.start()
     eventually(lambda: len(emitted) == 2)
     watcher.stop()
 
     assert emitted == [ManifestsUnreadable("unexpected RecursionError"), ManifestsReloaded(desired)]
+
+
+class Inputs:
+    """Files and sources in the cluster, which change before, during or after a load."""
+
+    def __init__(self) -> None:
+        self.files = self.commit = 0
+        self.during: list[str] = []
+        self.emitted: list[object] = []
+        self.watcher = ManifestWatcher(
+            self.state, seen=self.state(), desired=self.load(), load=self.load, timing=SHORT, emit=self.emitted.append
+        )
+
+    def state(self) -> InputState:
+        return InputState((self.files,), (self.commit,))
+
+    def load(self) -> DesiredState:
+        loaded = DesiredState(Desired(()), ManifestsInfo((str(self.files),), str(self.commit), None), Settings())
+        for what in self.during[:1]:
+            setattr(self, what, getattr(self, what) + 1)
+        del self.during[:1]
+        return loaded
+
+    @property
+    def read(self) -> list[tuple[str, str | None]]:
+        reloaded = [one.desired.info for one in self.emitted if isinstance(one, ManifestsReloaded)]
+        return [(info.paths[0], info.git_commit) for info in reloaded]
+
+
+def test_a_sync_during_each_load_does_not_keep_edits_from_being_served() -> None:
+    inputs = Inputs()
+    inputs.files = 1
+    inputs.during = ["commit"] * 3
+    for _ in range(6):
+        inputs.watcher.poll()
+
+    assert inputs.read == [("1", "0"), ("1", "1"), ("1", "2"), ("1", "3")]
+
+
+def test_a_source_that_differs_at_each_poll_is_loaded() -> None:
+    inputs = Inputs()
+    for _ in range(3):
+        inputs.commit += 1
+        inputs.watcher.poll()
+
+    assert inputs.read == [("0", "1"), ("0", "2"), ("0", "3")]
+
+
+def test_files_that_change_during_a_load_are_read_again_once_they_stay_the_same() -> None:
+    inputs = Inputs()
+    inputs.files = 1
+    inputs.during = ["files"]
+    for _ in range(5):
+        inputs.watcher.poll()
+
+    assert inputs.read == [("2", "0")]
+
+
+@pytest.mark.parametrize("what", ["files", "commit"])
+def test_a_forced_reload_is_never_dropped(what: str) -> None:
+    inputs = Inputs()
+    inputs.during = [what]
+    inputs.watcher.poll(force=True)
+    assert inputs.read == [("0", "0")]
+
+    for _ in range(3):
+        inputs.watcher.poll()
+    assert inputs.read == [("0", "0"), ("1", "0") if what == "files" else ("0", "1")]
+
+
+def test_a_slow_load_does_not_delay_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(manifest_files, "monotonic", lambda: now[0])
+    inputs, waits = Inputs(), list[float]()
+
+    class Woken(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0)
+            if len(waits) > 3:
+                inputs.watcher.stop()
+            return len(waits) == 1
+
+    def slow(seconds: float, function: Callable[[], Any]) -> Callable[[], Any]:
+        def slowed() -> Any:
+            now[0] += seconds
+            return function()
+
+        return slowed
+
+    inputs.watcher._woken = Woken()  # noqa: SLF001
+    inputs.watcher._load = slow(60, inputs.load)  # noqa: SLF001
+    inputs.watcher._state = slow(0.5, inputs.state)  # noqa: SLF001
+    inputs.watcher.start()
+    eventually(lambda: len(waits) == 4)
+
+    assert waits == [SHORT.files_interval, 5, 5, 5]
