@@ -6,6 +6,7 @@ Documents are cached on disk for good, because their URLs contain their hashes.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
@@ -294,10 +295,8 @@ class SchemaSource:
             return {}
 
     def _fetch(self, address: str, file: Path | None) -> dict[str, Any] | None:
-        parts = urlsplit(address)
-        parameters = {name: values[0] for name, values in parse_qs(parts.query).items()}
         try:
-            body = self._requests.get_bytes(parts.path, parameters)
+            body, is_current = self._request(address)
             document = orjson.loads(body)
         except RequestError as error:
             if error.is_temporary:
@@ -307,10 +306,23 @@ class SchemaSource:
             return None
         if not isinstance(document, dict):
             return None
-        if file is not None:
+        if file is not None and is_current:
             write_cache_file(file, body)
             keep_newest(file.parent, _MAX_CACHED)
         return document
+
+    def _request(self, address: str) -> tuple[bytes | bytearray, bool]:
+        """Returns a document, and whether it is the one that the index lists."""
+        parts = urlsplit(address)
+        parameters = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        try:
+            return self._requests.get_bytes(parts.path, parameters), True
+        except RequestError as error:
+            if error.status != HTTPStatus.MOVED_PERMANENTLY or parameters.pop("hash", None) is None:
+                raise
+        # The server redirects from a hash that it does not have: a CRD has changed since the index was read, or the
+        # index came from an API server of another version. Without a hash, it returns what it has.
+        return self._requests.get_bytes(parts.path, parameters), False
 
 
 def _cache_file(server: str, address: str) -> Path | None:

@@ -197,6 +197,30 @@ def test_a_discovery_without_the_index_of_schemas_fails_and_keeps_the_schemas(
         assert not server.discover_again()
 
 
+@pytest.mark.parametrize("knows_any", [True, False])
+def test_a_schema_that_has_changed_since_the_index_was_read_is_requested_without_its_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, knows_any: bool
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked = list[str]()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        if handler.path == "/openapi/v3" or (knows_any and handler.path == "/openapi/v3/api/v1"):
+            _schemas(handler)
+        else:
+            # As kube-openapi does.
+            send(handler, 301, Location="/openapi/v3/api/v1?hash=2")
+
+    with hostile(answer) as server:
+        found = SchemaSource(requests(tmp_path, server)).document(CONFIG_MAPS)
+
+    assert found == (SCHEMA if knows_any else None)
+    assert asked == ["/openapi/v3", "/openapi/v3/api/v1?hash=1", "/openapi/v3/api/v1"]
+    # It is not the document with this hash.
+    assert not list((tmp_path / "cache").rglob("*.json"))
+
+
 def _fifo(file: Path) -> None:
     os.mkfifo(file)
 
