@@ -11,7 +11,8 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -38,8 +39,12 @@ from drift.redaction import without_passwords
 if TYPE_CHECKING:
     from kubernetes.client.configuration import Configuration
     from kubernetes.client.rest import RESTClientObject
+    from kubernetes.config.kube_config import KubeConfigLoader
 
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+#: A token is replaced this long before it expires, and at least this long after it was issued: the clock of this
+#: machine may be ahead.
+_LEAST_VALIDITY: Final = timedelta(seconds=10)
 #: Patterns of the client's messages, which can quote credentials, and the messages that replace them.
 _CLIENT_MESSAGES: Final = tuple(
     (re.compile(pattern, re.DOTALL), message)
@@ -105,6 +110,8 @@ class Connection:
     proxy: str | None = None
     warnings: tuple[str, ...] = ()
     cluster_id: str | None = None
+    #: Threads that need a new token at the same moment run the plugin once.
+    _refreshing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def credentials(self) -> "urllib3.HTTPHeaderDict":
         """Returns the headers for authentication and impersonation. Credentials that have expired are refreshed first.
@@ -117,7 +124,7 @@ class Connection:
         from kubernetes.config import ConfigException  # noqa: PLC0415
 
         try:
-            with _errors_logged_by_the_client() as logged:
+            with self._refreshing, _errors_logged_by_the_client() as logged:
                 token = self.client.configuration.auth_settings().get("BearerToken")
         except (ConfigException, OSError, ValueError) as error:
             raise ConnectError(f"{self.server}: no credentials: {_explain_client_error(error)}") from None
@@ -187,6 +194,7 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
             # Without a path, refreshed tokens are not written back to the kubeconfig.
             loader = kube_config.KubeConfigLoader(config, active_context=context, config_base_path=None)  # type: ignore[no-untyped-call]
             loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+            _Expiry(loader).use_for(configuration)
     except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         text = " ".join(str(error).split())
         if context is not None and f"object with name {context} in" in text and "/contexts" in text:
@@ -209,6 +217,43 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
         proxy_url=cluster.get("proxy-url"),
         credentials=bool(user),
     )
+
+
+class _Expiry:
+    """Decides when credentials of an exec plugin have expired.
+
+    The official client replaces a token five minutes before it expires: one that is valid for less with each request.
+
+    Args:
+        loader: Has just run the plugin.
+    """
+
+    def __init__(self, loader: "KubeConfigLoader") -> None:
+        self._loader = loader
+        self._issued = datetime.now(UTC)
+
+    def has_passed(self) -> bool:
+        """Whether the credentials have expired, or will before a request arrives."""
+        expiry: datetime | None = getattr(self._loader, "expiry", None)
+        now = datetime.now(UTC)
+        return expiry is not None and now >= max(expiry - _LEAST_VALIDITY, self._issued + _LEAST_VALIDITY)
+
+    def use_for(self, configuration: Any) -> None:
+        """Makes the client run the plugin again only after its token has expired."""
+        refresh = configuration.refresh_api_key_hook
+        if refresh is None:
+            return
+
+        def refresh_if_expired(refreshed: Any) -> None:
+            if self.has_passed():
+                with _errors_logged_by_the_client() as logged:
+                    refresh(refreshed)
+                # The client has set its own hook again.
+                refreshed.refresh_api_key_hook = refresh_if_expired
+                if not logged:
+                    self._issued = datetime.now(UTC)
+
+        configuration.refresh_api_key_hook = refresh_if_expired
 
 
 def _connection(

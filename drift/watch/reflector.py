@@ -33,7 +33,8 @@ class Timing:
     """Timeouts and intervals in seconds.
 
     Attributes:
-        watch_timeout: The ``timeoutSeconds`` of a watch request. The watch is restarted after that.
+        watch_timeout: The least ``timeoutSeconds`` of a watch request, after which the watch is restarted. The most is
+            twice as long.
         idle_timeout: A watch without a byte for this long counts as broken. Servers send a bookmark each minute.
         stale_after: How long a watch may be interrupted before its objects become unchecked.
         poll_interval: Between two lists of a kind that can be listed but not watched.
@@ -322,7 +323,8 @@ class Reflector:
         watch = self._watch = self._server.watch(
             self.place,
             self._resource_version,
-            seconds=self._timing.watch_timeout,
+            # Watches that began together would otherwise end together, each time.
+            seconds=round(self._timing.watch_timeout * random.uniform(1, 2)),  # noqa: S311 - not for cryptography
             idle_seconds=self._timing.idle_timeout,
         )
         try:

@@ -7,6 +7,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +20,7 @@ import yaml
 
 from drift.cli import main
 from drift.errors import ConnectError, UsageError
-from drift.kube import connection
+from drift.kube import connection as client_connection
 from drift.kube.connection import Connection, connect
 from drift.kube.requests import Requests
 from drift.sources import load
@@ -203,6 +205,98 @@ def plugin(script: str) -> dict[str, Any]:
     return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script]}}
 
 
+class Clock(datetime):
+    """A clock that a test sets ahead."""
+
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls, tz: Any = None) -> "Clock":
+        return super().now(tz) + cls.ahead
+
+
+class Plugin:
+    """An exec plugin that counts its runs and returns what a test says."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.user = plugin(f"echo run >> {folder}/runs; cat {folder}/credential")
+
+    def returns(self, expires_in: float | None, **status: str) -> None:
+        if expires_in is not None:
+            expiry = datetime.now(UTC) + timedelta(seconds=expires_in)
+            status["expirationTimestamp"] = expiry.strftime("%Y-%m-%dT%H:%M:%SZ")
+        credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+        (self._folder / "credential").write_text(json.dumps(credential))
+
+    def fails(self) -> None:
+        (self._folder / "credential").unlink()
+
+    @property
+    def runs(self) -> int:
+        return len((self._folder / "runs").read_text().splitlines())
+
+
+@pytest.fixture
+def exec_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
+    monkeypatch.setattr(client_connection, "datetime", Clock)
+    monkeypatch.setattr(Clock, "ahead", timedelta())
+    return Plugin(tmp_path)
+
+
+def _tokens(connection: Connection, threads: int) -> list[str]:
+    """The tokens of requests that begin at the same moment."""
+    barrier = threading.Barrier(threads)
+
+    def request(_: int) -> str:
+        barrier.wait()
+        return connection.credentials()["authorization"]
+
+    with ThreadPoolExecutor(threads) as pool:
+        return [*pool.map(request, range(threads))]
+
+
+@pytest.mark.parametrize("seconds", [240, 5, -3600, None])
+def test_a_new_token_is_used_for_several_requests_however_soon_it_expires(
+    seconds: float | None, tmp_path: Path, exec_plugin: Plugin
+) -> None:
+    exec_plugin.returns(seconds, token="first")  # noqa: S106
+    connection = connect(_kubeconfig(tmp_path, exec_plugin.user), None)
+
+    assert {*_tokens(connection, 5)} == {"Bearer first"}
+    assert exec_plugin.runs == 1
+
+
+@pytest.mark.parametrize("seconds", [240, 3600])
+def test_a_token_that_expires_is_replaced_once_for_all_threads(
+    seconds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exec_plugin: Plugin
+) -> None:
+    exec_plugin.returns(seconds, token="first")  # noqa: S106
+    connection = connect(_kubeconfig(tmp_path, exec_plugin.user), None)
+    for turn, token in enumerate(("second", "third"), start=1):
+        exec_plugin.returns(seconds * (turn + 1), token=token)
+        # The client, whose clock is not set ahead, replaces a token five minutes before it expires.
+        monkeypatch.setattr("kubernetes.config.kube_config._is_expired", lambda _: True)
+        monkeypatch.setattr(Clock, "ahead", timedelta(seconds=seconds * turn))
+
+        assert {*_tokens(connection, 15)} == {f"Bearer {token}"}
+        assert exec_plugin.runs == turn + 1
+
+
+def test_a_plugin_that_failed_is_tried_again_by_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exec_plugin: Plugin
+) -> None:
+    exec_plugin.returns(240, token="first")  # noqa: S106
+    connection = connect(_kubeconfig(tmp_path, exec_plugin.user), None)
+    exec_plugin.fails()
+    monkeypatch.setattr(Clock, "ahead", timedelta(seconds=240))
+    with pytest.raises(ConnectError, match="no credentials: the exec plugin exited"):
+        connection.credentials()
+
+    exec_plugin.returns(480, token="second")  # noqa: S106
+    assert connection.credentials()["authorization"] == "Bearer second"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -367,7 +461,7 @@ def test_a_pod_without_a_kubeconfig_has_no_contexts(
 
 
 def test_a_pod_knows_its_cluster_by_the_certificate_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setattr(client_connection, "_SERVICE_ACCOUNT", tmp_path)
     for name, file in (("TOKEN", "token"), ("CERT", "ca.crt")):
         monkeypatch.setattr(f"kubernetes.config.incluster_config.SERVICE_{name}_FILENAME", str(tmp_path / file))
     for variable, value in (("HOST", "10.96.0.1"), ("PORT", "443")):

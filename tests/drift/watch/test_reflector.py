@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 import urllib3
@@ -14,7 +15,8 @@ import yaml
 from drift.kube.api_server import ApiServer
 from drift.kube.connection import connect
 from drift.kube.limits import Limits
-from drift.kube.list_watch import ListScope, Watch
+from drift.kube.list_watch import Event, Listing, ListScope, Watch
+from drift.kube.resources import Resource
 from drift.watch.reflector import Backlog, EventReceived, Reflector, ReflectorMessage, Timing, backoff
 from tests.drift.conftest import Application
 from tests.drift.watch.conftest import CONFIG, PATIENCE, SHORT, Begin, InProcess, eventually
@@ -374,3 +376,37 @@ def test_the_backoff_doubles_up_to_a_maximum() -> None:
         assert all(longest / 2 <= seconds <= longest for seconds in drawn)
         # Clients that lost the same server do not all return at once.
         assert len({*drawn}) > 1
+
+
+class _Brief:
+    """Has no objects, and ends each watch at once."""
+
+    def __init__(self) -> None:
+        self.seconds: list[int] = []
+
+    def list_scope(self, place: ListScope, *, at_most: int | None = None) -> Listing:
+        del place, at_most
+        return Listing((), "1")
+
+    def watch(self, place: ListScope, version: str, *, seconds: int, idle_seconds: float) -> "_Brief":
+        del place, version, idle_seconds
+        self.seconds.append(seconds)
+        return self
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(())
+
+    def stop(self) -> None:
+        """Does nothing: the watch has ended already."""
+
+
+def test_watches_that_begin_together_end_at_different_times() -> None:
+    server, timing = _Brief(), Timing(watch_timeout=300, min_backoff=0, max_backoff=0)
+    place = ListScope(Resource("", "v1", "ConfigMap", "configmaps", namespaced=True, verbs=frozenset({"watch"})), None)
+    reflector = Reflector(cast("ApiServer", server), place, timing, lambda _: None)
+    reflector.start()
+    eventually(lambda: len(server.seconds) > 20)
+    reflector.stop()
+
+    assert all(300 <= seconds <= 600 for seconds in server.seconds)
+    assert len({*server.seconds[:20]}) > 1
