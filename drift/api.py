@@ -14,7 +14,7 @@ from drift.kube.limits import NO_DEADLINE, Deadline, Limits, call_with_timeout
 from drift.kube.resources import Resource
 from drift.model import Report, Shard, SourceKind, Status, Unmanaged
 from drift.policy.rules import apply_policy
-from drift.scanning import LiveSource, Options, ScanStep, scan_manifests
+from drift.scanning import IfBehind, LiveSource, Options, ScanStep, scan_manifests
 from drift.schema.types import built_in_kinds
 from drift.sources.field_lines import FieldLines
 from drift.sources.git import manifests_info
@@ -222,7 +222,7 @@ def scan(
         info=manifests_info(desired.paths),
         options=replace(
             scan_options(desired, settings, namespace, synced_revision),
-            catch_up=True,
+            if_behind=IfBehind.CATCH_UP,
             shard=shard,
             explain=explain,
             observe=observe or (lambda _: None),

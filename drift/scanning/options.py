@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from drift.config.settings import SkippedKind
 from drift.gitops.opt_outs import IgnoreDifferences
@@ -38,6 +39,16 @@ def _place_of_manifest(manifest: Manifest, path: Sequence[str | int]) -> Place |
 FieldPlace = Callable[[Manifest, Sequence[str | int]], Place | None]
 
 
+class IfBehind(Enum):
+    """What a scan does if the checkout is behind the synced commit."""
+
+    NOTHING = auto()
+    #: Says so in a note.
+    NOTE = auto()
+    #: Compares with that commit instead, and says so.
+    CATCH_UP = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The options of a scan.
@@ -62,7 +73,7 @@ class Options:
             known. Their manifests do not show them.
         with_variables: The names of the sources whose manifests may have variables that Flux replaces.
         ignore_differences: What the GitOps controllers of the sources ignore.
-        catch_up: Whether to compare with the synced commit instead if the checkout is behind it.
+        if_behind: What to do if the checkout is behind the synced commit.
         shard: The part of the namespaces to scan; None for all of them.
         field_place: Returns the file and line of a field of a manifest, by its keys and list indexes, or None.
         explain: Whether to report every decision.
@@ -85,7 +96,7 @@ class Options:
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
     with_variables: frozenset[str] = frozenset()
     with_secret_values: frozenset[str] = frozenset()
-    catch_up: bool = False
+    if_behind: IfBehind = IfBehind.NOTHING
     shard: Shard | None = None
     field_place: FieldPlace = _place_of_manifest
     explain: bool = False

@@ -22,7 +22,7 @@ from drift.objects import Manifest
 from drift.policy.unmanaged import ManagedScope
 from drift.scanning.inference import Inference, Inferred, OtherShards
 from drift.scanning.last_sync import LastSync, report_missing
-from drift.scanning.options import Options, ScanStep
+from drift.scanning.options import IfBehind, Options, ScanStep
 from drift.scanning.pairs import ComparisonCache, PairComparer, PairResult
 from drift.scanning.plan import AbsentObject, Pair, PendingKind, Plan, PlannedKind, ResourceMapper
 from drift.scanning.read import Autoscalers, Reader, Types, Unread
@@ -61,10 +61,12 @@ def scan_manifests(
     if newer_commit is None:
         return report
     sentence = newer_commit.sentence
+    if options.if_behind is IfBehind.NOTE:
+        return replace(report, notes=(*report.notes, f"{sentence}; update the checkout"))
     if info.git_dirty:
         note = f"{sentence}; it has uncommitted changes, so the files are compared as they are"
         return replace(report, notes=(*report.notes, note))
-    options = replace(options, catch_up=False)
+    options = replace(options, if_behind=IfBehind.NOTHING)
     info = replace(info, git_commit=newer_commit.commit)
     in_repository = options.repository.origins if options.repository is not None else frozenset()
     others = [manifest for manifest in manifests if not in_repository.issuperset(manifest.origins)]
@@ -190,8 +192,8 @@ class _Scan:
             has_read = any(item.status is not Status.UNCHECKED for item in results.reports)
             if has_read or self._cache.inferred is None:
                 self._cache.inferred = Inferred(applier, self._inference.tracking, self._inference.trackers)
-        catches_up = self._options.catch_up
-        newer_commit = self._last_sync.newer_commit(self._options.synced_revision) if catches_up else None
+        looks = self._options.if_behind is not IfBehind.NOTHING
+        newer_commit = self._last_sync.newer_commit(self._options.synced_revision) if looks else None
         return replace(report, notes=tuple(self._notes(results, applier))), newer_commit
 
     # -- read and compare

@@ -1,23 +1,28 @@
 """Compares the manifests with the watched cluster: everything at once, or one object as it was after one event."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Final
 
 from drift.api import scan_options, with_sources
 from drift.audit.users import Syncers
 from drift.config.settings import Settings
 from drift.gitops.opt_outs import read_ignore_differences
-from drift.gitops.revisions import SyncedRevisions
+from drift.gitops.revisions import Repository, SyncedRevisions
 from drift.kube.live import LiveObject
 from drift.model import ManifestsInfo, ObjectReport, Report, Unmanaged
 from drift.objects import Manifest, ObjectKey
 from drift.policy.rules import apply_policy
-from drift.scanning import ComparisonCache, scan_manifests
+from drift.scanning import ComparisonCache, IfBehind, scan_manifests
 from drift.scanning.inference import Inferred
 from drift.scanning.plan import ResourceMapper
 from drift.sources.model import Desired
 from drift.watch.audit import AuditWindow
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
+
+#: Seconds between two questions to Git about the checkout.
+_GIT_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Comparison:
         self._cache = ComparisonCache(inferred)
         sources = desired.sources
         self._options = scan_options(sources, desired.settings, desired.namespace, desired.synced_revision)
+        self._repository = None if self._options.repository is None else _Checkout(self._options.repository)
         #: One object is compared as in a scan of everything, which knows what all manifests and objects say about it.
         self._change_options = replace(
             self._options,
@@ -97,7 +103,13 @@ class Comparison:
             self._desired.sources.manifests,
             self._cluster,
             info=self._desired.info,
-            options=replace(self._options, observe=lambda _: handle_events()),
+            options=replace(
+                self._options,
+                repository=self._repository,
+                # Files are served as they are: when the checkout is updated, they are read again.
+                if_behind=IfBehind.NOTE,
+                observe=lambda _: handle_events(),
+            ),
             cache=self._cache,
         )
         self._cluster.end_scan()
@@ -144,6 +156,8 @@ class Comparison:
     def set_manifests_info(self, info: ManifestsInfo) -> None:
         """Replaces the Git commit of the manifests, whose content is unchanged."""
         self._desired = replace(self._desired, info=info)
+        if self._repository is not None:
+            self._repository.forget()
 
     def _with_users(self, report: Report, *, is_whole: bool) -> Report:
         if self._audit is None:
@@ -181,3 +195,44 @@ class Comparison:
         """Returns the manifest of the changed object if it has the API version that is watched."""
         manifest = self._manifests_by_key.get(change.key)
         return manifest if manifest is not None and manifest.api_version == change.place.resource.api_version else None
+
+
+class _Checkout:
+    """A repository that asks Git only now and then how far its checkout is behind: a watch may scan twice a second."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._behind: dict[str | None, int] = {}
+        self._asked_at = monotonic()
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """As `Repository.origins`."""
+        return self._repository.origins
+
+    def load(self, commit: str) -> Sequence[Manifest]:
+        """As `Repository.load`."""
+        return self._repository.load(commit)
+
+    def commit(self, revision: str) -> str:
+        """As `Repository.commit`."""
+        return self._repository.commit(revision)
+
+    def may_be_behind(self) -> bool:
+        """As `Repository.may_be_behind`, of a few seconds ago."""
+        return bool(self._remembered(None, lambda: int(self._repository.may_be_behind())))
+
+    def commits_behind(self, commit: str) -> int:
+        """As `Repository.commits_behind`, of a few seconds ago."""
+        return self._remembered(commit, lambda: self._repository.commits_behind(commit))
+
+    def forget(self) -> None:
+        """Asks again at the next scan."""
+        self._behind, self._asked_at = {}, monotonic()
+
+    def _remembered(self, commit: str | None, ask: Callable[[], int]) -> int:
+        if monotonic() - self._asked_at > _GIT_SECONDS:
+            self.forget()
+        if commit not in self._behind:
+            self._behind[commit] = ask()
+        return self._behind[commit]

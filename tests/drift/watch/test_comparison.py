@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from drift.api import read_manifests
 from drift.config.settings import Settings
 from drift.errors import RequestError
 from drift.gitops.flux_values import ENCRYPTED_FILE
@@ -17,11 +19,14 @@ from drift.kube.live import read_live
 from drift.kube.resources import Resource, Resources
 from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, SourceInfo, SourceKind, Status, Unmanaged
 from drift.objects import Manifest
+from drift.sources.git import Revisions
 from drift.sources.load import load_texts
 from drift.sources.model import Desired, Rendered, with_origin
+from drift.sources.resolve import from_files
 from drift.watch.comparison import Comparison, DesiredState
 from drift.watch.reflector import Timing
 from drift.watch.watched_cluster import ObjectChange, WatchedCluster
+from tests.git import git
 
 if TYPE_CHECKING:
     from drift.kube.api_server import ApiServer
@@ -34,6 +39,7 @@ KINDS = (
     Resource("apps", "v1", "Deployment", "deployments", namespaced=True, verbs=VERBS),
     Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "hpas", namespaced=True, verbs=VERBS),
     Resource("batch", "v1", "Job", "jobs", namespaced=True, verbs=VERBS),
+    Resource("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations", namespaced=True, verbs=VERBS),
     Resource("argoproj.io", "v1alpha1", "Application", "applications", namespaced=True, verbs=VERBS),
 )
 INFO = ManifestsInfo(("manifests",), None, None)
@@ -404,3 +410,68 @@ def test_a_kind_that_is_no_longer_served_has_no_result() -> None:
         )
 
         assert comparison.compare_change(ObjectChange(ListScope(widget, None), "default", "a", None, read)) is None
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> tuple[Path, str]:
+    """A folder at the first of two commits, and the second commit, which was fetched and is live."""
+    file = tmp_path / "a.yaml"
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    commits = []
+    for data in ("1", "2"):
+        file.write_text(json.dumps(config_map("a", data)))
+        git(tmp_path, "add", "--all")
+        git(tmp_path, "commit", "--quiet", f"--message={data}")
+        commits.append(git(tmp_path, "rev-parse", "HEAD"))
+    git(tmp_path, "update-ref", "refs/remotes/origin/main", commits[1])
+    git(tmp_path, "reset", "--quiet", "--hard", commits[0])
+    return tmp_path, commits[1]
+
+
+def _synced_at(commit: str) -> list[Body]:
+    """A ConfigMap, and the Kustomization that has synced it from a commit."""
+    owner = {f"kustomize.toolkit.fluxcd.io/{name}": value for name, value in (("name", "shop"), ("namespace", "flux"))}
+    kustomization = {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": "shop", "namespace": "flux"},
+        "status": {f"last{what}Revision": f"main@sha1:{commit}" for what in ("Applied", "Attempted")},
+    }
+    return [live(config_map("a", "2"), labels=owner), kustomization]
+
+
+def test_a_checkout_that_is_behind_is_compared_as_it_is_and_a_note_says_so(
+    checkout: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, commit = checkout
+    server = Server(_synced_at(commit))
+    asked = list[str]()
+    behind = Revisions.commits_behind
+
+    def commits_behind(revisions: Revisions, revision: str) -> int:
+        asked.append(revision)
+        return behind(revisions, revision)
+
+    monkeypatch.setattr(Revisions, "commits_behind", commits_behind)
+    behind_what = f"{commit[:12]}, which Kustomization flux/shop synced last"
+    note = f"the checkout is one commit behind {behind_what}; update the checkout"
+    with watched(server) as cluster:
+        comparison = Comparison(replace(state(), sources=from_files(read_manifests([folder]))), cluster)
+        for _ in range(3):
+            report = comparison.compare_all(lambda: None)
+            assert [item.status for item in report.objects] == [Status.DRIFTED]
+            assert note in report.notes
+        # Scans may follow each other quickly, so that Git is not asked for each.
+        assert len(asked) == 1
+
+        git(folder, "merge", "--quiet", "--ff-only", commit)
+        comparison.set_manifests_info(INFO)
+        report = comparison.compare_all(lambda: None)
+        assert not any("behind" in note for note in report.notes)
+
+
+def test_a_checkout_of_what_was_synced_has_no_note(checkout: tuple[Path, str]) -> None:
+    folder, _ = checkout
+    with watched(Server(_synced_at(git(folder, "rev-parse", "HEAD")))) as cluster:
+        desired = replace(state(), sources=from_files(read_manifests([folder])))
+        assert not any("behind" in note for note in Comparison(desired, cluster).compare_all(lambda: None).notes)
