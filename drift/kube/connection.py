@@ -84,6 +84,10 @@ _CREDENTIAL: Final = re.compile(
 _UNUSED: Final = ("kubernetes.client.api_client", "oauthlib.oauth2", "requests_oauthlib", "yaml")
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A configured client that has not sent a request yet.
@@ -95,6 +99,7 @@ class Connection:
         namespace: The namespace of objects that name none.
         renew: Reads the same context again and returns a connection with the current credentials. Its server may have
             changed.
+        has_expired: Returns whether only `renew` can replace the credentials, which have expired.
         impersonated: The user that requests impersonate, if any.
         proxy: The URL of the proxy, without its password; None for a direct connection.
         warnings: Sentences to show before the first request.
@@ -106,6 +111,7 @@ class Connection:
     server: str
     namespace: str
     renew: "Callable[[], Connection]"
+    has_expired: Callable[[], bool] = _never
     impersonated: Impersonation = NO_IMPERSONATION
     proxy: str | None = None
     warnings: tuple[str, ...] = ()
@@ -191,10 +197,11 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
     configuration = Configuration()
     try:
         with _errors_logged_by_the_client() as logged:
-            # Without a path, refreshed tokens are not written back to the kubeconfig.
-            loader = kube_config.KubeConfigLoader(config, active_context=context, config_base_path=None)  # type: ignore[no-untyped-call]
+            # All paths are absolute. An exec plugin runs in the current folder, as with kubectl.
+            loader = kube_config.KubeConfigLoader(config, active_context=context, config_base_path="")  # type: ignore[no-untyped-call]
             loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
-            _Expiry(loader).use_for(configuration)
+            expiry = _Expiry(loader)
+            expiry.use_for(configuration)
     except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         text = " ".join(str(error).split())
         if context is not None and f"object with name {context} in" in text and "/contexts" in text:
@@ -216,6 +223,8 @@ def _from_kubeconfig(paths: Sequence[str], context: str | None, impersonate: Imp
         impersonated=impersonated,
         proxy_url=cluster.get("proxy-url"),
         credentials=bool(user),
+        # The client replaces tokens, but not certificates: its connections keep them.
+        has_expired=_never if configuration.api_key else expiry.has_passed,
     )
 
 
@@ -266,6 +275,7 @@ def _connection(
     proxy_url: object = None,
     credentials: bool = True,
     cluster_id: str | None = None,
+    has_expired: Callable[[], bool] = _never,
 ) -> Connection:
     """Returns a connection for a configuration of the official client.
 
@@ -302,6 +312,7 @@ def _connection(
         server=server,
         namespace=namespace,
         renew=renew,
+        has_expired=has_expired,
         impersonated=impersonated,
         proxy=None if proxy is None else without_passwords(proxy),
         warnings=tuple(warnings),

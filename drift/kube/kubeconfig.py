@@ -30,6 +30,8 @@ _CLUSTER_TYPES: Final = (
     ("tls-server-name", str, "a string"),
     ("server", str, "a string"),
 )
+#: The settings of users and clusters that name a file.
+_FILES: Final = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 #: API servers accept no passwords since Kubernetes 1.19. kubectl has no cloud auth providers since 1.26.
 _UNSUPPORTED: Final = ("username", "password", "auth-provider")
 #: The characters allowed in a header name besides those that `quote` never escapes.
@@ -55,8 +57,7 @@ def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
         config = _read(file)
         for name in _LISTS:
             for item in _items(config, name, file):
-                if name == "users":
-                    _resolve_paths(item.get("user") or {}, file)
+                _resolve_paths(item.get(name.removesuffix("s")) or {}, file)
                 location = f"{name} {item['name']!r} of {file}"
                 node = ConfigNode(location, item, file)  # type: ignore[no-untyped-call]
                 parts[name].setdefault(item["name"], node)
@@ -151,13 +152,19 @@ def _items(config: dict[str, Any], name: str, file: str) -> list[dict[str, Any]]
     return items
 
 
-def _resolve_paths(user: dict[str, Any], file: str) -> None:
-    """Makes the paths of a user absolute. The official client takes them as relative to the file of the cluster."""
+def _resolve_paths(entry: dict[str, Any], file: str) -> None:
+    """Makes the paths of a user or cluster absolute.
+
+    The official client takes them as relative to the file of the cluster, and runs a plugin in its folder.
+    """
     folder = os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120 - Path.absolute keeps ..
-    for name in ("client-certificate", "client-key"):
-        if isinstance(user.get(name), str):
-            user[name] = os.path.join(folder, user[name])  # noqa: PTH118
-    plugin = user.get("exec")
+    for name in _FILES:
+        if entry.get(name) == "":
+            # As with kubectl. The client would take it for the current folder.
+            del entry[name]
+        if isinstance(entry.get(name), str):
+            entry[name] = os.path.join(folder, entry[name])  # noqa: PTH118
+    plugin = entry.get("exec")
     # A command without a slash is looked for on PATH.
     if isinstance(plugin, dict) and isinstance(plugin.get("command"), str) and "/" in plugin["command"]:
         plugin["command"] = os.path.join(folder, plugin["command"])  # noqa: PTH118

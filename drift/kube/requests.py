@@ -52,6 +52,7 @@ _MAX_WAIT: Final = 60.0
 _MAX_FIRST_RETRIES: Final = 2
 #: After this many requests in a row without a response, the scan gives up.
 _MAX_UNANSWERED: Final = 3
+_EXPIRED: Final = "the certificate of the exec plugin has expired"
 
 _Result = TypeVar("_Result")
 
@@ -209,7 +210,7 @@ class Requests:
             raise failure.error from None
 
     def _open_stream(self, path: str, target: str, accept: str, idle_seconds: float) -> urllib3.BaseHTTPResponse:
-        connection = self._connection
+        connection = self._unexpired()
         self.count += 1
         response = open_stream(connection, target, accept, idle_seconds=idle_seconds)
         if isinstance(response, Response) and response.status == HTTPStatus.UNAUTHORIZED:
@@ -222,7 +223,7 @@ class Requests:
         return response
 
     def _attempt(self, path: str, target: str, accept: str) -> bytes | bytearray:
-        connection = self._connection
+        connection = self._unexpired()
         response = self._send(path, target, accept)
         if response.status == HTTPStatus.UNAUTHORIZED:
             # Tokens are short-lived: a pod's token file is rewritten, a credential plugin issues a new one.
@@ -259,13 +260,20 @@ class Requests:
         self._has_responded = True
         return response
 
-    def _renew_credentials(self, refused: Connection) -> None:
-        """Gets new credentials, unless another thread has just replaced the refused ones."""
+    def _unexpired(self) -> Connection:
+        """Returns the connection, with a new certificate if it has expired: servers refuse it without a 401."""
+        connection = self._connection
+        if connection.has_expired():
+            self._renew_credentials(connection, has_expired=True)
+        return self._connection
+
+    def _renew_credentials(self, refused: Connection, *, has_expired: bool = False) -> None:
+        """Gets new credentials, unless another thread has just replaced the refused or expired ones."""
         with self._renewing:
             if self._connection is not refused:
                 return
             seconds = min(self._limits.request_seconds, self.deadline.remaining())
-            problem = credentials_refused(self.server)
+            problem = f"{self.server}: {_EXPIRED}" if has_expired else credentials_refused(self.server)
             try:
                 renewed = call_with_timeout(seconds, refused.renew)
             except TimeoutError:
@@ -279,7 +287,8 @@ class Requests:
                 why = f"the kubeconfig now names another server for this context, {renewed.server}"
                 raise AttemptError(ConnectError(f"{problem}; {why}"), "401", 0)
             self._connection = renewed
-            self._notify(f"{self.server}: the credentials were refused (401); retrying with new ones")
+            reason = f"{_EXPIRED}; continuing" if has_expired else "the credentials were refused (401); retrying"
+            self._notify(f"{self.server}: {reason} with new ones")
 
     def _no_response(self, path: str, failure: NoResponseError) -> ScanError:
         return (

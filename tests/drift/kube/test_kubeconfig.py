@@ -110,6 +110,33 @@ def test_an_exec_plugin_with_a_slash_is_relative_to_the_file_of_the_user(
     assert connect(None, None).credentials() == {"authorization": f"Bearer {TOKEN}"}
 
 
+@pytest.mark.parametrize("command", ["./plugin", "plugin"])
+def test_an_exec_plugin_runs_in_the_current_folder(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("config", "current"):
+        (tmp_path / name).mkdir()
+    user = {"exec": {**written_plugin(tmp_path / "config"), "command": command}}
+    with (tmp_path / "config" / "plugin").open("a") as plugin:
+        plugin.write("pwd > folder\n")
+    file = written(tmp_path / "config" / "config", kubeconfig(users=[{"name": "a", "user": user}]))
+    monkeypatch.setenv("PATH", str(tmp_path / "config"), prepend=os.pathsep)
+    monkeypatch.chdir(tmp_path / "current")
+
+    assert connect(file, None).credentials() == {"authorization": f"Bearer {TOKEN}"}
+    assert (tmp_path / "current" / "folder").read_text() == f"{tmp_path}/current\n"
+
+
+def test_a_token_file_is_relative_to_the_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "token").write_text(TOKEN)
+    user = {"tokenFile": "token", "client-key": ""}
+    file = written(tmp_path / "config" / "config", kubeconfig(users=[{"name": "a", "user": user}]))
+    monkeypatch.chdir(tmp_path)
+
+    assert connect(file, None).credentials() == {"authorization": f"Bearer {TOKEN}"}
+
+
 @pytest.mark.parametrize("empty", ["", None])
 def test_an_empty_current_context_is_none(empty: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = written(tmp_path / "first", kubeconfig("a", "https://first", **{"current-context": empty}))

@@ -3,6 +3,7 @@
 import json
 import stat
 from collections.abc import Callable
+from datetime import timedelta
 from email.utils import formatdate
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
@@ -20,7 +21,7 @@ from drift.kube.limits import Deadline
 from drift.kube.requests import AttemptError, Requests, retries_for, retry_after, with_retries
 from tests.drift.conftest import Application
 from tests.drift.faulty import DRIFT, drift_of, within
-from tests.drift.kube.hostile_server import hostile, send
+from tests.drift.kube.hostile_server import hostile, kubeconfig, send
 from tools.sandbox.cluster import Cluster
 from tools.sandbox.proxy import FOREVER, Exchange, Fault, Proxy, proxy, status
 
@@ -305,6 +306,74 @@ def _accepting(token: str, version: str, refused: Callable[[], object]) -> Calla
             send(handler, 401)
 
     return answer
+
+
+def _certificate_plugin(folder: Path, expiry: str) -> dict[str, object]:
+    """A user with a plugin that returns a certificate, and counts its runs."""
+    certificate = {"clientCertificateData": "certificate", "clientKeyData": "key", "expirationTimestamp": expiry}
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": certificate}
+    (folder / "credential").write_text(json.dumps(credential))
+    script = f"echo run >> {folder}/runs; cat {folder}/credential"
+    api_version = credential["apiVersion"]
+    return {"exec": {"apiVersion": api_version, "command": "sh", "args": ["-c", script], "interactiveMode": "Never"}}
+
+
+@pytest.mark.parametrize("new", ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"])
+def test_a_certificate_of_a_plugin_is_renewed_once_it_has_expired(
+    new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = list[str]()
+    with hostile(lambda handler: send(handler, 200, b"{}")) as server:
+        file = kubeconfig(tmp_path, _certificate_plugin(tmp_path, "2020-01-01T00:00:00Z"), server=server)
+        sent = Requests(connect(file, None), notify=notes.append)
+        sent.get("/version")
+        # A clock that is ahead does not make the plugin run before each request.
+        assert (tmp_path / "runs").read_text() == "run\n"
+
+        _certificate_plugin(tmp_path, new)
+        monkeypatch.setattr(connection, "_LEAST_VALIDITY", timedelta())
+        sent.get("/version")
+        monkeypatch.undo()
+        for _ in range(3):
+            sent.get("/version")
+        with sent.stream("/version", {}, "application/json", idle_seconds=5, seconds=5) as stream:
+            assert b"".join(stream.chunks) == b"{}"
+
+    assert (tmp_path / "runs").read_text() == "run\n" * 2
+    assert notes == [f"{server}: the certificate of the exec plugin has expired; continuing with new ones"]
+
+
+def test_a_certificate_that_cannot_be_renewed_is_an_error_until_the_plugin_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_LEAST_VALIDITY", timedelta())
+    with hostile(lambda handler: send(handler, 200, b"{}")) as server:
+        file = kubeconfig(tmp_path, _certificate_plugin(tmp_path, "2020-01-01T00:00:00Z"), server=server)
+        sent = Requests(connect(file, None))
+        (tmp_path / "credential").unlink()
+        message = "certificate of the exec plugin has expired; getting new ones failed: .* exited with status 1"
+        with pytest.raises(ConnectError, match=message):
+            sent.get("/version")
+        with pytest.raises(ConnectError, match=message), sent.stream("/x", {}, "", idle_seconds=5, seconds=5):
+            pass
+
+        _certificate_plugin(tmp_path, "2999-01-01T00:00:00Z")
+        assert sent.get("/version") == {}
+
+
+@pytest.mark.parametrize("expiry", ["2999-01-01T00:00:00Z", None])
+def test_a_certificate_that_has_not_expired_is_kept(expiry: str | None, tmp_path: Path) -> None:
+    user = _certificate_plugin(tmp_path, "2999-01-01T00:00:00Z")
+    if expiry is None:
+        credential = json.loads((tmp_path / "credential").read_text())
+        del credential["status"]["expirationTimestamp"]
+        (tmp_path / "credential").write_text(json.dumps(credential))
+    with hostile(lambda handler: send(handler, 200, b"{}")) as server:
+        sent = Requests(connect(kubeconfig(tmp_path, user, server=server), None))
+        for _ in range(3):
+            sent.get("/version")
+
+    assert (tmp_path / "runs").read_text() == "run\n"
 
 
 def test_renewed_credentials_are_those_of_the_first_context(tmp_path: Path) -> None:
