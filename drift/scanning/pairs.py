@@ -15,7 +15,7 @@ from drift.gitops.opt_outs import IgnoreDifferences, apply_ignore_differences, a
 from drift.gitops.tracking import ReservedMetadata
 from drift.kube.live import LiveObject
 from drift.model import Change, Finding, ObjectReport, Status
-from drift.objects import Manifest, Object
+from drift.objects import Object, ObjectKey
 from drift.paths import render
 from drift.policy.findings import conceal, concerns_replicas, deletion_findings, judge_replicas, object_findings
 from drift.redaction import is_secret, redact_at, redacted_paths
@@ -30,7 +30,7 @@ _VARIABLE_NOTE: Final = "Git has a variable here, which looks like Flux's postBu
 
 
 class ComparisonCache:
-    """Keeps the report of each manifest for later scans, which use it if the live object is still the same value.
+    """Keeps the report of each object for later scans, which use it if the live object is still the same value.
 
     It is valid for one set of options, manifests and schemas. If these change, use a new cache.
 
@@ -40,17 +40,17 @@ class ComparisonCache:
 
     def __init__(self, inferred: Inferred | None = None) -> None:
         self.inferred = inferred
-        self._entries: dict[int, tuple[Manifest, LiveObject, ObjectReport]] = {}
+        # Not by manifest: each scan merges those of several sources into a new one.
+        self._entries: dict[ObjectKey, tuple[LiveObject, ObjectReport]] = {}
 
-    def find(self, manifest: Manifest, live: LiveObject) -> ObjectReport | None:
-        """Returns the cached report, or None if there is none for exactly these two values."""
-        cached = self._entries.get(id(manifest))
-        # The cache holds a reference to the manifest, so no other object can have its id.
-        return cached[2] if cached is not None and cached[0] is manifest and cached[1] is live else None
+    def find(self, key: ObjectKey, live: LiveObject) -> ObjectReport | None:
+        """Returns the cached report, or None if there is none for exactly this value."""
+        cached = self._entries.get(key)
+        return cached[1] if cached is not None and cached[0] is live else None
 
-    def keep(self, manifest: Manifest, live: LiveObject, report: ObjectReport) -> None:
-        """Caches the report in place of an earlier one of the same manifest."""
-        self._entries[id(manifest)] = (manifest, live, report)
+    def keep(self, key: ObjectKey, live: LiveObject, report: ObjectReport) -> None:
+        """Caches the report in place of an earlier one of the same object."""
+        self._entries[key] = (live, report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class PairComparer:
         Raises:
             ConnectError: The API server can no longer be reached.
         """
-        cached = None if self.cache is None else self.cache.find(pair.manifest, pair.live)
+        cached = None if self.cache is None else self.cache.find(pair.key, pair.live)
         if cached is not None:
             return PairResult(cached)
         try:
@@ -158,7 +158,7 @@ class PairComparer:
 
     def _keep(self, pair: Pair, report: ObjectReport) -> None:
         if self.cache is not None and self.types.is_from_source(pair.resource):
-            self.cache.keep(pair.manifest, pair.live, report)
+            self.cache.keep(pair.key, pair.live, report)
 
     def _without_secret_values(self, pair: Pair) -> Pair:
         """Returns a pair in which the values that Flux took from Secrets are redacted in the live object, too."""

@@ -130,7 +130,7 @@ def test_the_shipped_schema_stands_in_for_one_that_cannot_be_read() -> None:
     # A later scan compares with the schema of the server.
     found = source.get(CONFIG_MAP, "n", "a")
     assert found is not None
-    assert cache.find(git[0], found) is None
+    assert cache.find(git[0].key, found) is None
 
 
 def test_an_error_after_the_last_object_still_makes_the_scan_incomplete() -> None:

@@ -19,6 +19,8 @@ from drift.kube.live import read_live
 from drift.kube.resources import Resource, Resources
 from drift.model import ClusterInfo, ManifestsInfo, ObjectReport, SourceInfo, SourceKind, Status, Unmanaged
 from drift.objects import Manifest
+from drift.scanning.pairs import PairComparer, PairResult
+from drift.scanning.plan import Pair
 from drift.sources.git import Revisions
 from drift.sources.load import load_texts
 from drift.sources.model import Desired, Rendered, with_origin
@@ -336,6 +338,24 @@ def test_an_object_of_two_sources_has_both_in_an_event() -> None:
     assert touched == scanned
     assert {item.origins for item in touched} == {("one", "two")}
     assert all(finding.ignored is not None for item in touched for finding in item.findings)
+
+
+def test_a_later_scan_uses_the_reports_of_objects_of_two_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = list[str]()
+    compare = PairComparer._new_result  # noqa: SLF001
+
+    def record(comparer: PairComparer, pair: Pair, *arguments: Any) -> PairResult:
+        compared.append(pair.key.name)
+        return compare(comparer, pair, *arguments)
+
+    monkeypatch.setattr(PairComparer, "_new_result", record)
+    desired = state(source(manifests(*GIT), "one"), source(manifests(*GIT[:2]), "two"))
+    with watched(Server([live(body) for body in GIT])) as cluster:
+        comparison = Comparison(desired, cluster)
+        reports = [by_scan(comparison) for _ in range(3)]
+
+    assert reports[0] == reports[1] == reports[2]
+    assert sorted(compared) == [*NAMES]
 
 
 def test_names_with_the_hash_of_an_encrypted_file_are_not_compared_in_an_event() -> None:
