@@ -138,7 +138,7 @@ def _can_be_shown(body: Json) -> bool:
     if not all(len(word.split()) == 1 and word.isprintable() for word in (api_version, kind)):
         return False
     metadata = body["metadata"]
-    names = [metadata["name"], *([metadata["namespace"]] if metadata.get("namespace") is not None else [])]
+    names = [metadata["name"], *([metadata["namespace"]] if metadata.get("namespace") else [])]
     return not is_secret(api_version, kind) or all(map(is_name, names))
 
 

@@ -105,6 +105,7 @@ def read_live(body: Object, api_version: str, kind: str) -> LiveObject:
     The items of a list often leave out apiVersion and kind.
     """
     metadata = as_object(body.get("metadata"))
+    namespace = metadata.get("namespace")
     last_applied = _last_applied(as_object(metadata.get("annotations")).get(LAST_APPLIED))
     if is_secret(api_version, kind):
         body = redact_secret(body)
@@ -112,7 +113,8 @@ def read_live(body: Object, api_version: str, kind: str) -> LiveObject:
     return LiveObject(
         api_version=api_version,
         kind=kind,
-        namespace=metadata["namespace"] if isinstance(metadata.get("namespace"), str) else None,
+        # An empty text is no namespace: an aggregated API may write one for a cluster-scoped object.
+        namespace=namespace if namespace and isinstance(namespace, str) else None,
         name=metadata["name"] if isinstance(metadata.get("name"), str) else "",
         body=body,
         last_applied=last_applied,

@@ -46,6 +46,8 @@ from drift.words import first_few
 
 #: The number of skipped files that a note names.
 _NAMED_FILES: Final = 3
+#: A name or a namespace that is not given: the fields are texts, and Kubernetes takes an empty one for none.
+_UNSET: Final = (None, "")
 _NOT_AN_OBJECT: Final = "not a Kubernetes object (a mapping with apiVersion and kind)"
 
 
@@ -315,7 +317,7 @@ def _has_type(body: Object) -> bool:
 
 def _has_generated_name(body: Object) -> bool:
     metadata = as_object(body.get("metadata"))
-    return "name" not in metadata and bool(metadata.get("generateName"))
+    return metadata.get("name") in _UNSET and bool(metadata.get("generateName"))
 
 
 def _is_kustomization(api_version: Json, name: str) -> bool:
@@ -452,8 +454,7 @@ def _manifest(body: Object, document: Document, file: _File, place: str) -> Mani
     may_be_secret = is_secret(api_version, kind)
     object_name = _name(metadata.get("name"), "metadata.name", place, strict=may_be_secret)
     namespace = metadata.get("namespace")
-    if namespace is not None:
-        namespace = _name(namespace, "metadata.namespace", place, strict=may_be_secret)
+    namespace = None if namespace in _UNSET else _name(namespace, "metadata.namespace", place, strict=may_be_secret)
     return Manifest(
         api_version=api_version,
         kind=kind,
@@ -493,7 +494,7 @@ def _string(value: Json, field: str, position: str) -> str:
             "(encrypted_regex), or leave the file out with --exclude"
         )
     raise ManifestError(
-        f"{position}: {field} {'is missing' if value in (None, '') else f'must be a string, not {_type(value)}'}"
+        f"{position}: {field} {'is missing' if value in _UNSET else f'must be a string, not {_type(value)}'}"
     )
 
 

@@ -87,6 +87,27 @@ def test_custom_kinds_are_known_from_their_objects(tmp_path: Path) -> None:
     assert not resource.namespaced
 
 
+@pytest.mark.parametrize("kind", ["PersistentVolume", "Widget"])
+def test_an_empty_namespace_is_that_of_a_cluster_scoped_object(tmp_path: Path, kind: str) -> None:
+    api_version = "v1" if kind == "PersistentVolume" else "example.com/v1"
+    dump = _dump(tmp_path, {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a", "namespace": ""}})
+    resource = dump.resources.find(api_version, kind)
+    assert resource is not None
+
+    assert not resource.namespaced
+    live = dump.get(resource, None, "a")
+    assert live is not None
+    assert live.namespace is None
+
+
+def test_an_empty_namespace_does_not_make_a_secret_unreadable(tmp_path: Path) -> None:
+    dump = _dump(tmp_path, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": ""}})
+    resource = dump.resources.find("v1", "Secret")
+    assert resource is not None
+
+    assert [live.name for live in dump.list(resource, None)] == ["a"]
+
+
 @pytest.mark.parametrize("content", [[1], {"items": ["x"]}, {"items": [{"kind": "Pod"}]}, "text", {"kind": "Pod"}])
 def test_a_file_that_is_not_a_dump_is_an_error(tmp_path: Path, content: object) -> None:
     with pytest.raises(DumpError, match="not a dump of Kubernetes objects"):

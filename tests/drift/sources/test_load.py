@@ -117,9 +117,14 @@ def test_a_kustomization_of_flux_is_a_manifest() -> None:
         ("apiVersion: v1\nkind: ConfigMap\n", "metadata.name is missing"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: x\n", "metadata.name is missing"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 8080}\n", "metadata.name must be a string, not a number"),
+        ('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ""}\n', "metadata.name is missing"),
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: yes}\n",
             "must be a string, not a boolean",
+        ),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: 0}\n",
+            "must be a string, not a number",
         ),
         ("apiVersion: v1\nkind: List\nitems: [5]\n", "items[0]: not a Kubernetes object"),
         ("just text\n", "not a Kubernetes object"),
@@ -299,11 +304,33 @@ def test_a_secret_is_redacted_when_it_is_loaded() -> None:
         assert "hunter2" not in f"{loaded!r} {body!r}"
 
 
-def test_a_manifest_with_generate_name_is_reported_but_not_compared() -> None:
-    loaded = load_texts([("a.yaml", b"apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: a-}\n")])
+@pytest.mark.parametrize("name", ["", 'name: "", ', "name: null, "])
+def test_a_manifest_with_generate_name_is_reported_but_not_compared(name: str) -> None:
+    text = f"apiVersion: batch/v1\nkind: Job\nmetadata: {{{name}generateName: a-}}\n"
+    loaded = load_texts([("a.yaml", text.encode())])
 
     assert loaded.manifests == ()
     assert loaded.notes == ("a.yaml:1: Job is not compared: it has generateName, so each sync creates another object",)
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+@pytest.mark.parametrize("namespace", ['""', "null"])
+def test_an_empty_namespace_is_the_default_one(
+    namespace: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, live = tmp_path / "manifest.yaml", tmp_path / "live.yaml"
+    metadata = f"{{name: a, namespace: {namespace}, labels: null, annotations: null}}"
+    manifest.write_text(f"apiVersion: v1\nkind: {kind}\nmetadata: {metadata}\ndata: {{a: b25l}}\n")
+    in_cluster = f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: a, namespace: default}}\ndata: {{a: b25l}}\n"
+
+    live.write_text(in_cluster)
+    assert main(["report", str(manifest), "--live", str(live)]) == 0
+    live.write_text(in_cluster.replace("b25l", "dHdv"))
+    capsys.readouterr()
+    assert main(["report", str(manifest), "--live", str(live), "--output", f"json={tmp_path}/report.json"]) == 1
+    report = json.loads((tmp_path / "report.json").read_text())
+    found = [(item["namespace"], one["path"]) for item in report["objects"] for one in item["findings"]]
+    assert found == [("default", "data.a")]
 
 
 @pytest.mark.parametrize("named", ["plain/p.yaml", "link.yaml", "plain/../plain"])
