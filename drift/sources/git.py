@@ -192,12 +192,12 @@ class RenderedPath:
     Attributes:
         name: The name of the source.
         path: The folder or file.
-        render: Returns the manifests of another version of it, given where that is and how to name it in messages.
+        render: Returns the manifests of another version of it, which is in a copy of the repository.
     """
 
     name: str
     path: str
-    render: Callable[[Path, str], Sequence[Manifest]]
+    render: Callable[["RevisionCopy"], Sequence[Manifest]]
 
 
 class Revisions:
@@ -295,7 +295,11 @@ def _folder(path: Path) -> Path:
 
 def _render_at(revision: str, path: RenderedPath, git: Git) -> Iterator[Manifest]:
     with copy_at(revision, Path(path.path), git) as copy:
-        for manifest in path.render(copy.path, copy.inside) if copy.path.exists() else ():
+        try:
+            manifests = path.render(copy) if copy.path.exists() else ()
+        except SourceError as error:
+            raise SourceError(f"{path.name} at {revision}: {error}") from None
+        for manifest in manifests:
             source = manifest.source and replace(manifest.source, file=f"{revision}:{manifest.source.file}")
             layers = tuple(f"{revision}:{file}" for file in manifest.layers)
             yield replace(manifest, source=source, layers=layers, origins=(path.name,))
@@ -309,21 +313,31 @@ class RevisionCopy:
         root: Where the copy is.
         work_tree: The work tree that it is a copy of.
         inside: The path that was asked for, inside the work tree.
+        git: Asks Git about the work tree.
     """
 
     root: Path
     work_tree: Path
     inside: str
+    git: Git
 
     @property
     def path(self) -> Path:
         """The copy of the path that was asked for."""
         return self.root / self.inside
 
-    def place_of(self, file: Path, git: Git) -> Path:
-        """Returns where a file is in the copy; the file itself if it is outside of the work tree."""
-        inside = _inside(git, file, self.work_tree)
-        return file.resolve() if inside is None else self.root / inside
+    def place_of(self, file: Path) -> Path:
+        """Returns where a file is in the copy; the file itself if Git does not track it.
+
+        Raises:
+            SourceError: Git tracks it now, but did not at the revision.
+        """
+        inside = _inside(self.git, file, self.work_tree)
+        if inside is not None and os.path.lexists(self.root / inside):
+            return self.root / inside
+        if inside is not None and _is_tracked(self.git, self.work_tree, inside):
+            raise SourceError(f"Git did not have {file} yet, so it is not known what was rendered then")
+        return file.resolve()
 
 
 @contextmanager
@@ -335,7 +349,7 @@ def copy_at(revision: str, path: Path, git: Git) -> Iterator[RevisionCopy]:
     """
     root, commit, inside = _locate(git, revision, path)
     with _checked_out(git, root, commit) as (folder, _):
-        yield RevisionCopy(folder, root, inside)
+        yield RevisionCopy(folder, root, inside, git)
 
 
 @contextmanager
@@ -431,9 +445,13 @@ def _inside(git: Git, path: Path, root: Path) -> str | None:
     inside = full.relative_to(top)
     links = (folder for folder in (*reversed(inside.parents), inside) if (top / folder).is_symlink())
     link = next((folder for folder in links if folder.parts), None)
-    if link is not None and not git.text(root, "--literal-pathspecs", "ls-files", "--", link.as_posix()):
+    if link is not None and not _is_tracked(git, root, link.as_posix()):
         return real.relative_to(real_root).as_posix()
     return inside.as_posix()
+
+
+def _is_tracked(git: Git, root: Path, inside: str) -> bool:
+    return bool(git.text(root, "--literal-pathspecs", "ls-files", "--", inside))
 
 
 def _read_revision(

@@ -8,7 +8,7 @@ from drift.config.settings import RequestKind, SourceRequest
 from drift.errors import SourceError
 from drift.model import SourceInfo, SourceKind
 from drift.objects import Manifest
-from drift.sources.git import Git, copy_at
+from drift.sources.git import Git, RevisionCopy, copy_at
 from drift.sources.helm import Chart, Installation, api_versions, fill_random, read_chart, render_chart
 from drift.sources.helm_release import find_release, release_state
 from drift.sources.kustomizations import folder_of, is_chart, kind_of_path
@@ -48,21 +48,22 @@ class PathRenderer:
         except SourceError as error:
             return [Rendered(info, failure=f"{self.name}: {error}")]
 
-    def manifests(self, path: Path, shown: str) -> tuple[Manifest, ...]:
-        """Returns the manifests of another version of the path.
+    def manifests(self, copy: RevisionCopy) -> tuple[Manifest, ...]:
+        """Returns the manifests of the path at another revision, with the values files of that revision.
 
         Args:
-            path: Where that version is.
-            shown: The path for messages.
+            copy: The repository at that revision.
 
         Raises:
             SourceError: It cannot be rendered.
         """
-        folder = folder_of(str(path))
+        folder = folder_of(str(copy.path))
         if is_chart(folder):
             chart = read_chart(folder)
-            return render_chart(chart, self._installation(chart), shown, self._context.runner)[0]
-        return self._built(folder, shown)
+            values = _placed(self._request, copy.place_of)
+            installation = replace(self._installation(chart), values=values)
+            return render_chart(chart, installation, copy.inside, self._context.runner)[0]
+        return self._built(folder, copy.inside)
 
     def release_state(self) -> Hashable:
         """Returns a value that changes when the release of a chart does; None for a kustomization.
@@ -128,6 +129,11 @@ def _installation(request: SourceRequest, chart: Chart, kube_version: str | None
     )
 
 
+def _placed(request: SourceRequest, place_of: Callable[[Path], Path]) -> tuple[str, ...]:
+    """Returns where the values files of a chart are in another version of their repository."""
+    return tuple(str(place_of(Path(file))) for file in request.values)
+
+
 def render_at(
     revision: str | None, source: SourceInfo, requests: Sequence[SourceRequest], kube_version: str | None, git: Git
 ) -> tuple[Manifest, ...]:
@@ -154,8 +160,7 @@ def render_at(
         if request is None:
             return read_built(build(folder, runner), shown)
         chart = read_chart(folder)
-        values = tuple(str(place_of(Path(file))) for file in request.values)
-        installation = replace(_installation(request, chart, kube_version), values=values)
+        installation = replace(_installation(request, chart, kube_version), values=_placed(request, place_of))
         return render_chart(chart, installation, shown, runner)[0]
 
     try:
@@ -163,7 +168,7 @@ def render_at(
             manifests = render(Path(shown), Path.resolve)
         else:
             with copy_at(revision, Path(shown), git) as copy:
-                manifests = render(copy.path, lambda file: copy.place_of(file, git)) if copy.path.exists() else ()
+                manifests = render(copy.path, copy.place_of) if copy.path.exists() else ()
     except SourceError as error:
         raise SourceError(f"{source.name}{f' at {revision}' if revision else ''}: {error}") from None
     return tuple(replace(manifest, origins=(source.name,)) for manifest in manifests)

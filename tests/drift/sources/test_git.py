@@ -8,7 +8,19 @@ import pytest
 from drift.cli import main
 from drift.errors import ManifestError, SourceError, UsageError
 from drift.kube.limits import Deadline
-from drift.sources.git import Revisions, blame, load_manifests_at, manifests_info, read_porcelain
+from drift.objects import Manifest
+from drift.sources.git import (
+    Git,
+    RenderedPath,
+    RevisionCopy,
+    Revisions,
+    blame,
+    copy_at,
+    load_manifests_at,
+    manifests_info,
+    read_porcelain,
+)
+from drift.sources.load import load_manifests
 from tests.git import git
 
 
@@ -190,6 +202,42 @@ def test_a_path_that_did_not_exist_had_no_manifests(repository: Path) -> None:
     (repository / "later" / "b.yaml").write_text(_config_map("b"))
 
     assert load_manifests_at("HEAD", [str(repository / "later")]) == ()
+
+
+def test_a_path_is_rendered_with_other_files_of_the_revision(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    values, local, outside = Path("values.yaml"), Path("local.yaml"), tmp_path / "outside.yaml"
+    for file in (values, local, outside):
+        file.write_text(_config_map("old"))
+    git(repository, "add", "values.yaml")
+    git(repository, "commit", "--quiet", "--message=second")
+    for file in (values, local, outside):
+        file.write_text(_config_map("new"))
+    git(repository, "commit", "--quiet", "--all", "--message=third")
+
+    def render(copy: RevisionCopy) -> tuple[Manifest, ...]:
+        return load_manifests([str(copy.place_of(file)) for file in (values, local, outside)]).manifests
+
+    revisions = Revisions([], rendered=[RenderedPath("the chart", "apps", render)])
+
+    assert [manifest.name for manifest in revisions.load("HEAD~1")] == ["old", "new", "new"]
+    assert [manifest.name for manifest in revisions.load("HEAD")] == ["new", "new", "new"]
+    message = "the chart at HEAD~2: Git did not have values.yaml yet, so it is not known what was rendered then"
+    with pytest.raises(SourceError, match=message):
+        revisions.load("HEAD~2")
+
+
+def test_a_file_that_git_no_longer_tracks_is_that_of_the_revision(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    git(repository, "rm", "--quiet", "--cached", "apps/a.yaml")
+    Path("apps/a.yaml").write_text("changed")
+
+    with copy_at("HEAD", Path("apps"), Git()) as copy:
+        assert copy.place_of(Path("apps/a.yaml")).read_text() == _config_map("first")
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "deadbeef"])

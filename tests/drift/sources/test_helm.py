@@ -18,6 +18,7 @@ from drift.sources.programs import Runner
 from tests.drift.conftest import Application
 from tests.drift.sources.test_kustomize import EMPTY, write
 from tests.drift.test_planted_secrets import everything, said
+from tests.git import git
 
 CHART = {
     "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.2.3\n",
@@ -37,6 +38,18 @@ CHART = {
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-install}}\n"
     ),
 }
+
+#: What kubectl edit leaves behind.
+EDITED = [
+    {
+        "manager": "kubectl-edit",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "time": "2026-05-12T10:00:00Z",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": {"f:level": {}}},
+    }
+]
 
 
 @pytest.fixture
@@ -243,6 +256,33 @@ def test_a_release_that_helm_keeps_in_config_maps_is_read_too(
 
     assert status == 1
     assert [found[:4] for found in findings(document)] == [("ConfigMap/shop", "missing", "", "manual")]
+
+
+@pytest.mark.usefixtures("helm")
+def test_an_unsynced_values_file_and_an_edit_by_hand_have_different_causes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    template = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {level: '{{ .Values.a }}'}\n"
+    )
+    write(tmp_path, {"web/Chart.yaml": CHART["web/Chart.yaml"], "web/templates/a.yaml": template, "prod.yaml": "a: 2"})
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message=synced")
+    Path("prod.yaml").write_text("a: 3")
+    git(tmp_path, "commit", "--quiet", "--all", "--message=not synced yet")
+    live = template.replace("metadata: {", f"metadata: {{managedFields: {json.dumps(EDITED)}, ")
+    options = ("--values", "prod.yaml", "--namespace", "shop", "--live", "live.yaml", "--synced-revision", "HEAD~1")
+
+    causes = {}
+    for level in (2, 3, 4):
+        Path("live.yaml").write_text(live.replace("{{ .Values.a }}", str(level)))
+        main(["report", "web", *options, "--output", "json=report.json", "--quiet"])
+        document = json.loads(Path("report.json").read_text())
+        causes[level] = [one["cause"] for item in document["objects"] for one in item["findings"]]
+
+    assert causes == {2: ["pending-sync"], 3: [], 4: ["manual"]}
 
 
 def test_a_cluster_may_have_more_apis_than_fit_into_one_argument(tmp_path: Path, helm: Path) -> None:
