@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from drift.documents.files import read_file
 from drift.documents.parse import split_documents
 from drift.objects import Json, Manifest, Object, Place, Source
-from drift.sources.kustomizations import KUSTOMIZATIONS
+from drift.sources.kustomizations import KUSTOMIZATIONS, with_longest_name
 
 if TYPE_CHECKING:
     from drift.documents.exact_yaml import Node
@@ -82,7 +82,8 @@ class FieldLines:
         # Where a kustomization adds to a part of an object, the part begins in the file of the object.
         if own is not None and field.is_container:
             return own
-        return line_in_layers(field, self._bytes) or own or Place(source.file, None)
+        own_name = None if body is None else body.scalar_at("metadata", "name")
+        return line_in_layers(field, self._bytes, own_name) or own or Place(source.file, None)
 
     def _line(self, manifest: Manifest, source: Source, path: Sequence[str | int]) -> int | None:
         block = self._blocks(source.file, source.line)
@@ -228,14 +229,16 @@ def _entry_pattern(indentation: int) -> re.Pattern[bytes]:
 
 def _body(document: "Node", manifest: Manifest) -> "Node | None":
     """Returns the part of a document that describes an object; None if the file has changed since it was read."""
-    items = document.child("items")
-    if items is None or not (document.scalar_at("kind") or "").endswith("List"):
-        return document if _describes(document, manifest) else None
-    found = [item for item in items.items if _describes(item, manifest)]
-    return next((item for item in found if item.scalar_at("metadata", "namespace") == manifest.namespace), None)
-
-
-def _describes(node: "Node", manifest: Manifest) -> bool:
-    name = node.scalar_at("metadata", "name")
-    # kustomize may add a prefix and a suffix to the name. The items of a typed list may leave out their kind.
-    return bool(name and name in manifest.name) and node.scalar_at("kind") in {None, manifest.kind}
+    items = document.child("items") if (document.scalar_at("kind") or "").endswith("List") else None
+    parts = [document] if items is None else items.items
+    # The items of a typed list may leave out their kind.
+    named = [
+        (one.scalar_at("metadata", "name"), one) for one in parts if one.scalar_at("kind") in {None, manifest.kind}
+    ]
+    found = with_longest_name(named, manifest.name)
+    if items is not None:
+        namespaces = [one.scalar_at("metadata", "namespace") or None for one in found]
+        # An applier may have given an object that names no namespace its own.
+        namespace = manifest.namespace if manifest.namespace in namespaces else None
+        found = [one for one, its in zip(found, namespaces, strict=True) if its == namespace]
+    return found[0] if found else None

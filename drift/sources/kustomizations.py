@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from posixpath import normpath
-from typing import Final
+from typing import Final, TypeVar
 
 from drift.documents import Document
 from drift.documents.files import files_below, has_ending, is_file, is_folder, read_file
@@ -29,6 +29,8 @@ LIST_ONLY_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "resource
 _LOCAL_CONFIG: Final = "config.kubernetes.io/local-config"
 #: Maximum number of folders in one message.
 _MAX_NAMED: Final = 20
+
+_T = TypeVar("_T")
 
 #: Returns the bytes of a file by its path relative to the folder.
 ReadFile = Callable[[str], bytes]
@@ -80,6 +82,22 @@ def is_chart(path: Path) -> bool:
 def has_kustomization(folder: Path) -> bool:
     """Returns whether a folder has a file with one of the names that kustomize looks for."""
     return any(is_file(folder / name) for name in KUSTOMIZATIONS)
+
+
+def with_longest_name(named: Iterable[tuple[str | None, _T]], name: str) -> list[_T]:
+    """Returns those that may have had the name of an object before kustomize put a prefix, suffix or hash around it.
+
+    Args:
+        named: Each with its name, or None.
+        name: The name of the object as kustomize built it.
+
+    Returns:
+        Those with the longest name that is a part of it, in their order: of ``web`` and ``web-canary``, only the second
+        may have become ``prod-web-canary``.
+    """
+    found = [(len(part), one) for part, one in named if part and part in name]
+    longest = max((length for length, _ in found), default=0)
+    return [one for length, one in found if length == longest]
 
 
 def named_paths(kustomization: Json) -> Iterator[str]:

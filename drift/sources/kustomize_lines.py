@@ -12,13 +12,15 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import PurePath
 from posixpath import normpath
-from typing import Final
+from typing import Final, TypeVar
 
 from drift.documents.exact_yaml import Node, first_document
 from drift.documents.parse import split_documents
 from drift.objects import Incomparable, Json, Manifest, Place, as_object
 from drift.redaction import Redacted
-from drift.sources.kustomizations import KUSTOMIZATIONS, ReadFile
+from drift.sources.kustomizations import KUSTOMIZATIONS, ReadFile, with_longest_name
+
+_T = TypeVar("_T")
 
 #: The fields that identify an item of a list. The first one that the item has counts.
 _ITEM_KEYS: Final = ("name", "containerPort", "port", "mountPath", "devicePath", "ip", "key", "topologyKey", "host")
@@ -88,24 +90,39 @@ class Field:
         return part
 
 
-def line_in_layers(field: Field, read: ReadFile) -> Place | None:
+def line_in_layers(field: Field, read: ReadFile, own_name: str | None = None) -> Place | None:
     """Returns the place in a kustomization, or in a patch or file that it names, that set a field; None if none did.
 
     Args:
         field: The field.
         read: Returns the content of a file, empty if it cannot be read.
+        own_name: The name of the object in its file; None if it is not known, or if a kustomization generates it.
     """
-    manifest = field.manifest
-    generated_by = manifest.source.file if manifest.source is not None else ""
-    files = [*([generated_by] if PurePath(generated_by).name in KUSTOMIZATIONS else []), *manifest.layers]
-    for file in reversed(files):
-        kustomization = _document(read(file))
-        if kustomization is not None:
-            layer = _Layer(file, kustomization, read)
-            place = next(chain.from_iterable(find(field, layer) for find in _FINDERS), None)
-            if place is not None:
-                return place
+    for layer in reversed(list(_layers(field.manifest, read, own_name))):
+        place = next(chain.from_iterable(find(field, layer) for find in _FINDERS), None)
+        if place is not None:
+            return place
     return None
+
+
+def _layers(manifest: Manifest, read: ReadFile, own_name: str | None) -> Iterator["_Layer"]:
+    """Yields the kustomizations that changed an object, in the order in which kustomize ran them."""
+    generated_by = manifest.source.file if manifest.source is not None else ""
+    is_generated = PurePath(generated_by).name in KUSTOMIZATIONS
+    name, names = own_name, frozenset({own_name} if own_name else ())
+    for file in dict.fromkeys([*([generated_by] if is_generated else []), *manifest.layers]):
+        kustomization = _document(read(file))
+        if kustomization is None:
+            continue
+        if is_generated and file == generated_by:
+            generators = _items(kustomization, _GENERATORS.get(manifest.kind, ""))
+            found = with_longest_name(((one.scalar_at("name"), one) for one in generators), manifest.name)
+            name = found[0].scalar_at("name") if found else None
+        if name is not None:
+            prefix, suffix = (kustomization.scalar_at(field) or "" for field in ("namePrefix", "nameSuffix"))
+            names |= {name, f"{prefix}{name}{suffix}"}
+            name = f"{prefix}{name}{suffix}"
+        yield _Layer(file, kustomization, read, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +133,36 @@ class _Layer:
         file: Its file.
         kustomization: The content of its file.
         read: As for `line_in_layers`.
+        names: The names that the object has had so far, without the hash of a generator: kustomize finds it by each of
+            them. Empty if they are not known.
     """
 
     file: str
     kustomization: Node
     read: ReadFile
+    names: frozenset[str]
 
     def entries(self, name: str) -> Iterator[Node]:
         """Returns the items of one of its lists, the last one first, because it wins."""
         return reversed(_items(self.kustomization, name))
+
+    def about(self, named: Sequence[tuple[str | None, _T]], manifest: Manifest) -> list[_T]:
+        """Returns those that are about an object, by the name that each gives."""
+        if self.names:
+            return [one for name, one in named if name in self.names]
+        return with_longest_name(named, manifest.name)
+
+    def selects(self, target: Node, manifest: Manifest) -> bool:
+        """Returns whether the target of a patch or of a replacement selects an object, by regular expressions."""
+        kind, name = target.scalar_at("kind"), target.scalar_at("name")
+        try:
+            if kind and not re.fullmatch(kind, manifest.kind):
+                return False
+            if self.names:
+                return not name or any(re.fullmatch(name, one) for one in self.names)
+            return re.search(name or "", manifest.name) is not None
+        except re.error:
+            return False
 
     def file_at(self, path: str) -> str:
         """Returns the file at a path that it names, in the form of the source of a manifest (``COMMIT:PATH``)."""
@@ -136,14 +174,24 @@ class _Layer:
 
 
 def _patched(field: Field, layer: _Layer) -> Iterator[Place]:
-    for name in ("patches", "patchesStrategicMerge", "patchesJson6902"):
-        for entry in layer.entries(name):
-            target = entry.child("target")
-            for where, node in _patches(entry, layer):
-                if _selects(target, field.manifest) if target is not None else _is_about(node, field.manifest):
-                    line = _line_in_operations(field, node) if node.items else _line_in(field, node)
-                    if line is not None:
-                        yield Place(where, line)
+    manifest = field.manifest
+    patches = [
+        (entry.child("target"), where, node)
+        for name in ("patches", "patchesStrategicMerge", "patchesJson6902")
+        for entry in layer.entries(name)
+        for where, node in _patches(entry, layer)
+    ]
+    named = [
+        (node.scalar_at("metadata", "name"), node)
+        for target, _, node in patches
+        if target is None and node.scalar_at("kind") == manifest.kind
+    ]
+    about = layer.about(named, manifest)
+    for target, where, node in patches:
+        if layer.selects(target, manifest) if target is not None else node in about:
+            line = _line_in_operations(field, node) if node.items else _line_in(field, node)
+            if line is not None:
+                yield Place(where, line)
 
 
 def _patches(entry: Node, layer: _Layer) -> Iterator[tuple[str, Node]]:
@@ -191,20 +239,6 @@ def _line_in_operations(field: Field, patch: Node) -> int | None:
     return None
 
 
-def _selects(target: Node, manifest: Manifest) -> bool:
-    kind, name = target.scalar_at("kind"), target.scalar_at("name")
-    try:
-        return kind in {None, manifest.kind} and re.search(name or "", manifest.name) is not None
-    except re.error:
-        return False
-
-
-def _is_about(node: Node, manifest: Manifest) -> bool:
-    name = node.scalar_at("metadata", "name")
-    # kustomize may add a prefix and a suffix to the name.
-    return bool(name and name in manifest.name) and node.scalar_at("kind") == manifest.kind
-
-
 # -- other fields of a kustomization
 
 
@@ -217,7 +251,7 @@ def _replaced(field: Field, layer: _Layer) -> Iterator[Place]:
         for replacement in [] if document is None else document.items or [document]:
             for target in _items(replacement, "targets"):
                 select = target.child("select")
-                for item in _items(target, "fieldPaths") if select and _selects(select, field.manifest) else ():
+                for item in _items(target, "fieldPaths") if select and layer.selects(select, field.manifest) else ():
                     parts = [part.replace("\\.", ".") for part in _FIELD_PATH.findall(item.scalar or "")]
                     if [part for part in parts if not part.startswith("[") and not part.isdigit()] == keys:
                         yield Place(where, item.line)
@@ -236,9 +270,11 @@ def _image(field: Field, layer: _Layer) -> Iterator[Place]:
 
 
 def _replicas(field: Field, layer: _Layer) -> Iterator[Place]:
-    for entry in layer.entries("replicas") if tuple(field.path) == ("spec", "replicas") else ():
-        count, name = entry.child("count"), entry.scalar_at("name")
-        if count is not None and name and name in field.manifest.name and field.is_set_by(count):
+    if tuple(field.path) != ("spec", "replicas"):
+        return
+    for entry in layer.about([(one.scalar_at("name"), one) for one in layer.entries("replicas")], field.manifest):
+        count = entry.child("count")
+        if count is not None and field.is_set_by(count):
             yield Place(layer.file, count.line)
 
 
@@ -262,9 +298,7 @@ def _generated(field: Field, layer: _Layer) -> Iterator[Place]:
     if generator is None or field.path[0] not in {"data", "binaryData"} or len(field.path) != 2:  # noqa: PLR2004
         return
     key = str(field.path[1])
-    for entry in layer.entries(generator):
-        if (entry.scalar_at("name") or "?") not in field.manifest.name:
-            continue
+    for entry in layer.about([(one.scalar_at("name"), one) for one in layer.entries(generator)], field.manifest):
         for name in ("literals", "files"):
             for item in reversed(_items(entry, name)):
                 text = item.scalar or ""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import starmap
 from pathlib import Path
 from typing import Any
@@ -277,6 +278,32 @@ def test_each_finding_names_the_line_of_its_field(tmp_path: Path, monkeypatch: p
     assert f"::error file=git.yaml,line=12,title=Deployment shop/web%3A {web}.image::" in Path("r.github").read_text()
     for form in ("junit", "markdown", "text", "html"):
         assert "git.yaml:12" in Path(f"r.{form}").read_text()
+
+
+@pytest.mark.parametrize("names", [("web", "web-canary"), ("web-canary", "web")])
+@pytest.mark.parametrize("kind", ["List", "ConfigMapList"])
+def test_an_item_of_a_list_whose_name_contains_that_of_another_has_its_own_line(
+    names: tuple[str, str], kind: str, tmp_path: Path
+) -> None:
+    item = "- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {}}},\n   data: {{a: x}}}}\n"
+    (tmp_path / "list.yaml").write_text(f"apiVersion: v1\nkind: {kind}\nitems:\n" + "".join(map(item.format, names)))
+    manifests = load_manifests([str(tmp_path)]).manifests
+
+    places = [FieldLines().find(manifest, ("data", "a")) for manifest in manifests]
+
+    assert [place and place.line for place in places] == [5, 7]
+
+
+def test_an_item_of_a_list_without_a_namespace_has_its_own_line(tmp_path: Path) -> None:
+    item = "- {apiVersion: v1, kind: ConfigMap, metadata: {name: a%s},\n   data: {a: x}}\n"
+    items = [item % namespace for namespace in (", namespace: other", ', namespace: ""')]
+    (tmp_path / "list.yaml").write_text("apiVersion: v1\nkind: List\nitems:\n" + "".join(items))
+    other, unset = load_manifests([str(tmp_path)]).manifests
+    lines = FieldLines()
+
+    # Argo CD puts it into the namespace of the destination.
+    found = [lines.find(one, ("data", "a")) for one in (other, unset, replace(unset, namespace="shop"))]
+    assert [place and place.line for place in found] == [5, 7, 7]
 
 
 def test_a_missing_item_of_a_list_has_its_own_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

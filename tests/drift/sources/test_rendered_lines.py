@@ -1,16 +1,19 @@
 """A field that kustomize or Helm made names the line that people edit, and never another one."""
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from drift.cli import main
-from drift.objects import Json, Manifest
+from drift.objects import Json, Manifest, Object, Source
 from drift.sources.field_lines import FieldLines
 from drift.sources.helm import Installation, read_chart, render_chart
 from drift.sources.kustomize import build, read_built
+from drift.sources.load import load_texts
 from drift.sources.programs import Runner
 from tests.drift.sources.test_kustomize import write
 
@@ -117,6 +120,77 @@ spec:
 other=x
 token=planted
 """,
+}
+#: The overlay sets the fields of web alone to what web-canary has anyway, and one field of both.
+ALIKE = {
+    "base/kustomization.yaml": """\
+resources: [web.yaml]
+configMapGenerator:
+- name: app
+  literals: [LEVEL=1]
+- name: app-env
+  literals: [LEVEL=2]
+""",
+    "base/web.yaml": """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 1
+  minReadySeconds: 1
+  paused: false
+  revisionHistoryLimit: 1
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web-canary}
+spec:
+  replicas: 1
+  minReadySeconds: 3
+  paused: true
+  revisionHistoryLimit: 3
+""",
+    "prod/kustomization.yaml": """\
+resources: [../base]
+namePrefix: prod-
+replicas:
+- {name: web-canary, count: 3}
+- {name: web, count: 3}
+patches:
+- target: {kind: Deployment, name: web}
+  patch: '[{"op": "replace", "path": "/spec/minReadySeconds", "value": 3}]'
+- patch: |-
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec: {paused: true}
+configMapGenerator:
+- name: app
+  behavior: merge
+  literals: [LEVEL=3]
+replacements:
+- source: {kind: Deployment, name: web, fieldPath: spec.minReadySeconds}
+  targets:
+  - select: {kind: Deployment, name: web}
+    fieldPaths:
+    - spec.revisionHistoryLimit
+""",
+}
+ALIKE_LINES = {
+    "web": {
+        "replicas": "prod/kustomization.yaml:5",
+        "minReadySeconds": "prod/kustomization.yaml:8",
+        "paused": "prod/kustomization.yaml:13",
+        "revisionHistoryLimit": "prod/kustomization.yaml:23",
+    },
+    "web-canary": {
+        "replicas": "prod/kustomization.yaml:4",
+        "minReadySeconds": "base/web.yaml:15",
+        "paused": "base/web.yaml:16",
+        "revisionHistoryLimit": "base/web.yaml:17",
+    },
+    "app": {"LEVEL": "prod/kustomization.yaml:17"},
+    "app-env": {"LEVEL": "base/kustomization.yaml:6"},
 }
 CHART = {
     "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
@@ -279,6 +353,87 @@ def test_a_field_that_no_file_seems_to_set_names_no_line(
 
     assert found["Deployment spec.replicas"] == "base/web.yaml:None"
     assert found["ConfigMap data.a"] == "base/kustomization.yaml:None"
+
+
+def alike_lines(manifests: Mapping[str, Manifest]) -> dict[str, dict[str, str]]:
+    """Returns the places of the fields of `ALIKE_LINES`."""
+    lines = FieldLines()
+    places = {
+        name: {key: lines.find(manifest, ("data" if key == "LEVEL" else "spec", key)) for key in ALIKE_LINES[name]}
+        for name, manifest in manifests.items()
+    }
+    return {
+        name: {key: f"{place.file}:{place.line}" for key, place in found.items() if place}
+        for name, found in places.items()
+    }
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_of_two_objects_in_an_overlay_none_names_a_line_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, ALIKE)
+    monkeypatch.chdir(tmp_path)
+
+    manifests = {
+        re.sub("prod-|-[a-z0-9]{10}$", "", manifest.name): manifest
+        for manifest in read_built(build(Path("prod"), Runner()), "prod")
+    }
+
+    assert alike_lines(manifests) == ALIKE_LINES
+
+
+@pytest.fixture
+def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Manifest]:
+    """What kustomize builds of `ALIKE`."""
+    write(tmp_path, ALIKE)
+    monkeypatch.chdir(tmp_path)
+    spec = {"replicas": 3, "minReadySeconds": 3, "paused": True, "revisionHistoryLimit": 3}
+    base, prod = "base/kustomization.yaml", "prod/kustomization.yaml"
+
+    def manifest(name: str, body: Object, source: Source, layers: tuple[str, ...]) -> Manifest:
+        (found,) = load_texts([("a.yaml", json.dumps({**body, "metadata": {"name": name}}).encode())]).manifests
+        return replace(found, source=source, layers=layers)
+
+    def deployment(name: str, line: int) -> Manifest:
+        body = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}
+        return manifest(f"prod-{name}", body, Source("base/web.yaml", 1, line), (prod,))
+
+    def config_map(name: str, line: int, level: str) -> Manifest:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"LEVEL": level}}
+        return manifest(f"prod-{name}-h29d89cmmt", body, Source(base, 1, line), (base, prod))
+
+    return {
+        "web": deployment("web", 1),
+        "web-canary": deployment("web-canary", 10),
+        "app": config_map("app", 3, "3"),
+        "app-env": config_map("app-env", 5, "2"),
+    }
+
+
+def test_an_object_whose_name_contains_that_of_another_names_its_own_lines(alike: dict[str, Manifest]) -> None:
+    assert alike_lines(alike) == ALIKE_LINES
+
+
+def test_without_the_name_in_its_file_the_longest_name_decides(alike: dict[str, Manifest]) -> None:
+    Path("base/web.yaml").unlink()
+
+    found = alike_lines(alike)
+
+    assert found["web"] == ALIKE_LINES["web"]
+    assert found["web-canary"]["replicas"] == ALIKE_LINES["web-canary"]["replicas"]
+
+
+def test_a_prefix_of_a_kustomization_is_known_to_the_ones_above_it(alike: dict[str, Manifest]) -> None:
+    above = "resources: [../prod]\npatches:\n- target: {name: prod-w.b}\n  patch: '%s'\n"
+    operation = '[{"op": "add", "path": "/spec/minReadySeconds", "value": 3}]'
+    write(Path(), {"top/kustomization.yaml": above % operation})
+    manifests = {name: replace(one, layers=(*one.layers, "top/kustomization.yaml")) for name, one in alike.items()}
+
+    found = alike_lines(manifests)
+
+    assert found["web"] == {**ALIKE_LINES["web"], "minReadySeconds": "top/kustomization.yaml:4"}
+    assert found["web-canary"] == ALIKE_LINES["web-canary"]
 
 
 def test_a_field_of_a_chart_names_the_line_of_the_template_where_it_is_known(
