@@ -82,8 +82,7 @@ class FieldLines:
         # Where a kustomization adds to a part of an object, the part begins in the file of the object.
         if own is not None and field.is_container:
             return own
-        own_name = None if body is None else body.scalar_at("metadata", "name")
-        return line_in_layers(field, self._bytes, own_name) or own or Place(source.file, None)
+        return line_in_layers(field, self._bytes, body) or own or Place(source.file, None)
 
     def _line(self, manifest: Manifest, source: Source, path: Sequence[str | int]) -> int | None:
         block = self._blocks(source.file, source.line)

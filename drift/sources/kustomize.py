@@ -148,6 +148,7 @@ class _Described:
 
     group: str
     kind: str
+    namespace: str
     name: str
     document: int
     line: int
@@ -177,7 +178,7 @@ class _Origins:
             return self._in_file(self._absolute(path), body)
         if isinstance(generated_by, str):
             field_name = _GENERATORS.get(str(as_object(origin.get("configuredBy")).get("kind")), "")
-            return self._in_kustomization(self._absolute(generated_by), field_name, _name(body))
+            return self._in_kustomization(self._absolute(generated_by), field_name, body)
         return None
 
     def layers(self, body: Object) -> tuple[str, ...]:
@@ -197,19 +198,25 @@ class _Origins:
             self._described[file] = _objects_in(file)
         group, kind, name = _group(body), body.get("kind"), _name(body)
         same_kind = [found for found in self._described[file] if (found.group, found.kind) == (group, kind)]
-        # kustomize may have put a prefix, a suffix or a hash around the name.
-        found = max(same_kind, key=lambda item: len(item.name) if item.name in name else -1, default=None)
+
+        def likeness(item: _Described) -> tuple[int, bool]:
+            # kustomize may have put a prefix, a suffix or a hash around the name, and may have set the namespace.
+            return len(item.name) if item.name in name else -1, item.namespace == _namespace(body)
+
+        found = max(same_kind, key=likeness, default=None)
         return Source(self._named(file), found.document, found.line) if found else Source(self._named(file), 1, 1)
 
-    def _in_kustomization(self, file: Path, field_name: str, name: str) -> Source:
-        text = _text(file)
+    def _in_kustomization(self, file: Path, field_name: str, body: Object) -> Source:
+        text, name = _text(file), _name(body)
         generators = at(next(iter(_values(file)), None), field_name)
         names = [
-            (len(text_at(generator, "name")), index)
+            (len(text_at(generator, "name")), text_at(generator, "namespace") == _namespace(body), index)
             for index, generator in enumerate(generators if isinstance(generators, list) else ())
             if text_at(generator, "name") and text_at(generator, "name") in name
         ]
-        position = locate(text, (field_name, max(names)[1], "name") if names else (field_name,)) if field_name else None
+        position = (
+            locate(text, (field_name, max(names)[-1], "name") if names else (field_name,)) if field_name else None
+        )
         return Source(self._named(file), 1, position[0] if position else 1)
 
 
@@ -220,9 +227,9 @@ def _objects_in(file: Path) -> Sequence[_Described]:
         # kustomize could read it; only the line is unknown.
         return ()
     return [
-        _Described(_group(body), str(body.get("kind")), _name(body), document.number, document.line)
+        _Described(_group(body), str(body.get("kind")), _namespace(body), _name(body), document.number, document.line)
         for document in documents
-        if isinstance(body := document.value, dict)
+        for body in (as_object(document.value), *objects_at(document.value, "items"))
     ]
 
 
@@ -251,6 +258,10 @@ def _group(body: Object) -> str:
 
 def _name(body: Object) -> str:
     return str(as_object(body.get("metadata")).get("name", ""))
+
+
+def _namespace(body: Object) -> str:
+    return text_at(body, "metadata", "namespace")
 
 
 # -- builds with another kustomization

@@ -26,6 +26,8 @@ _T = TypeVar("_T")
 _ITEM_KEYS: Final = ("name", "containerPort", "port", "mountPath", "devicePath", "ip", "key", "topologyKey", "host")
 #: Cached, because an overlay is searched once for each finding.
 _document: Final = lru_cache(64)(first_document)
+#: What kustomize takes an object without a namespace to be in.
+_DEFAULT: Final = "default"
 _GENERATORS: Final = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}
 _LABEL_FIELDS: Final = frozenset({"labels", "matchLabels", "selector"})
 #: ``NAME:TAG@DIGEST``; a registry may have a port.
@@ -90,39 +92,43 @@ class Field:
         return part
 
 
-def line_in_layers(field: Field, read: ReadFile, own_name: str | None = None) -> Place | None:
+def line_in_layers(field: Field, read: ReadFile, own: Node | None = None) -> Place | None:
     """Returns the place in a kustomization, or in a patch or file that it names, that set a field; None if none did.
 
     Args:
         field: The field.
         read: Returns the content of a file, empty if it cannot be read.
-        own_name: The name of the object in its file; None if it is not known, or if a kustomization generates it.
+        own: The object in its file; None if it is not there, as when a kustomization generates it.
     """
-    for layer in reversed(list(_layers(field.manifest, read, own_name))):
+    for layer in reversed(list(_layers(field.manifest, read, own))):
         place = next(chain.from_iterable(find(field, layer) for find in _FINDERS), None)
         if place is not None:
             return place
     return None
 
 
-def _layers(manifest: Manifest, read: ReadFile, own_name: str | None) -> Iterator["_Layer"]:
+def _layers(manifest: Manifest, read: ReadFile, own: Node | None) -> Iterator["_Layer"]:
     """Yields the kustomizations that changed an object, in the order in which kustomize ran them."""
-    generated_by = manifest.source.file if manifest.source is not None else ""
-    is_generated = PurePath(generated_by).name in KUSTOMIZATIONS
-    name, names = own_name, frozenset({own_name} if own_name else ())
-    for file in dict.fromkeys([*([generated_by] if is_generated else []), *manifest.layers]):
+    source = manifest.source.file if manifest.source is not None else ""
+    is_generated = PurePath(source).name in KUSTOMIZATIONS
+    first = _generator(manifest, _document(read(source))) if is_generated else own and own.child("metadata")
+    name = None if first is None else first.scalar_at("name")
+    names = [name] if name else []
+    namespaces = [(first and first.scalar_at("namespace")) or _DEFAULT]
+    for file in dict.fromkeys([*([source] if is_generated else []), *manifest.layers]):
         kustomization = _document(read(file))
-        if kustomization is None:
-            continue
-        if is_generated and file == generated_by:
-            generators = _items(kustomization, _GENERATORS.get(manifest.kind, ""))
-            found = with_longest_name(((one.scalar_at("name"), one) for one in generators), manifest.name)
-            name = found[0].scalar_at("name") if found else None
-        if name is not None:
-            prefix, suffix = (kustomization.scalar_at(field) or "" for field in ("namePrefix", "nameSuffix"))
-            names |= {name, f"{prefix}{name}{suffix}"}
-            name = f"{prefix}{name}{suffix}"
-        yield _Layer(file, kustomization, read, names)
+        if kustomization is not None:
+            prefix, suffix = (kustomization.scalar_at(key) or "" for key in ("namePrefix", "nameSuffix"))
+            names = [*names, *(f"{prefix}{before}{suffix}" for before in names[-1:])]
+            namespaces = [*namespaces, kustomization.scalar_at("namespace") or namespaces[-1]]
+            yield _Layer(file, kustomization, read, names, namespaces)
+
+
+def _generator(manifest: Manifest, kustomization: Node | None) -> Node | None:
+    """Returns the entry of a kustomization that generates an object."""
+    entries = [] if kustomization is None else _items(kustomization, _GENERATORS.get(manifest.kind, ""))
+    found = with_longest_name([(one.scalar_at("name"), one) for one in entries], manifest.name)
+    return next((one for one in found if one.scalar_at("namespace") == manifest.namespace), found[0] if found else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,31 +141,37 @@ class _Layer:
         read: As for `line_in_layers`.
         names: The names that the object has had so far, without the hash of a generator: kustomize finds it by each of
             them. Empty if they are not known.
+        namespaces: The same for its namespaces.
     """
 
     file: str
     kustomization: Node
     read: ReadFile
-    names: frozenset[str]
+    names: Sequence[str]
+    namespaces: Sequence[str]
 
     def entries(self, name: str) -> Iterator[Node]:
         """Returns the items of one of its lists, the last one first, because it wins."""
         return reversed(_items(self.kustomization, name))
 
-    def about(self, named: Sequence[tuple[str | None, _T]], manifest: Manifest) -> list[_T]:
-        """Returns those that are about an object, by the name that each gives."""
+    def about(self, named: Sequence[tuple[str | None, str | None, _T]], manifest: Manifest) -> list[_T]:
+        """Returns those that are about an object, by the name and the namespace that each gives; None is any."""
         if self.names:
-            return [one for name, one in named if name in self.names]
-        return with_longest_name(named, manifest.name)
+            return [
+                one
+                for name, namespace, one in named
+                if name in self.names and (namespace is None or namespace in self.namespaces)
+            ]
+        return with_longest_name([(name, one) for name, _, one in named], manifest.name)
 
     def selects(self, target: Node, manifest: Manifest) -> bool:
         """Returns whether the target of a patch or of a replacement selects an object, by regular expressions."""
-        kind, name = target.scalar_at("kind"), target.scalar_at("name")
+        kind, namespace, name = (target.scalar_at(field) for field in ("kind", "namespace", "name"))
         try:
-            if kind and not re.fullmatch(kind, manifest.kind):
+            if not _is_one(kind, [manifest.kind]):
                 return False
             if self.names:
-                return not name or any(re.fullmatch(name, one) for one in self.names)
+                return _is_one(name, self.names) and _is_one(namespace, self.namespaces)
             return re.search(name or "", manifest.name) is not None
         except re.error:
             return False
@@ -168,6 +180,10 @@ class _Layer:
         """Returns the file at a path that it names, in the form of the source of a manifest (``COMMIT:PATH``)."""
         commit, colon, inside = self.file.rpartition(":")
         return f"{commit}{colon}{normpath(PurePath(inside).parent / path)}"
+
+
+def _is_one(pattern: str | None, texts: Sequence[str]) -> bool:
+    return not pattern or any(re.fullmatch(pattern, text) for text in texts)
 
 
 # -- patches
@@ -182,7 +198,7 @@ def _patched(field: Field, layer: _Layer) -> Iterator[Place]:
         for where, node in _patches(entry, layer)
     ]
     named = [
-        (node.scalar_at("metadata", "name"), node)
+        (node.scalar_at("metadata", "name"), node.scalar_at("metadata", "namespace") or _DEFAULT, node)
         for target, _, node in patches
         if target is None and node.scalar_at("kind") == manifest.kind
     ]
@@ -272,7 +288,7 @@ def _image(field: Field, layer: _Layer) -> Iterator[Place]:
 def _replicas(field: Field, layer: _Layer) -> Iterator[Place]:
     if tuple(field.path) != ("spec", "replicas"):
         return
-    for entry in layer.about([(one.scalar_at("name"), one) for one in layer.entries("replicas")], field.manifest):
+    for entry in layer.about([(one.scalar_at("name"), None, one) for one in layer.entries("replicas")], field.manifest):
         count = entry.child("count")
         if count is not None and field.is_set_by(count):
             yield Place(layer.file, count.line)
@@ -298,7 +314,8 @@ def _generated(field: Field, layer: _Layer) -> Iterator[Place]:
     if generator is None or field.path[0] not in {"data", "binaryData"} or len(field.path) != 2:  # noqa: PLR2004
         return
     key = str(field.path[1])
-    for entry in layer.about([(one.scalar_at("name"), one) for one in layer.entries(generator)], field.manifest):
+    named = [(one.scalar_at("name"), one.scalar_at("namespace"), one) for one in layer.entries(generator)]
+    for entry in layer.about(named, field.manifest):
         for name in ("literals", "files"):
             for item in reversed(_items(entry, name)):
                 text = item.scalar or ""

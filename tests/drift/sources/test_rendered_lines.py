@@ -12,7 +12,7 @@ from drift.cli import main
 from drift.objects import Json, Manifest, Object, Source
 from drift.sources.field_lines import FieldLines
 from drift.sources.helm import Installation, read_chart, render_chart
-from drift.sources.kustomize import build, read_built
+from drift.sources.kustomize import Built, build, read_built
 from drift.sources.load import load_texts
 from drift.sources.programs import Runner
 from tests.drift.sources.test_kustomize import write
@@ -434,6 +434,94 @@ def test_a_prefix_of_a_kustomization_is_known_to_the_ones_above_it(alike: dict[s
 
     assert found["web"] == {**ALIKE_LINES["web"], "minReadySeconds": "top/kustomization.yaml:4"}
     assert found["web-canary"] == ALIKE_LINES["web-canary"]
+
+
+NAMESPACED = {
+    "a.yaml": """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web, namespace: one}
+data: {a: x}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web, namespace: two}
+data: {a: x}
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: listed, namespace: one}
+  data: {a: x}
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: listed, namespace: two}
+  data: {a: x}
+""",
+    "kustomization.yaml": """\
+resources: [a.yaml]
+commonLabels: {a: b}
+configMapGenerator:
+- {name: made, namespace: one, literals: [a=x]}
+- {name: made, namespace: two, literals: [a=x]}
+patches:
+- patch: |-
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: web, namespace: two}
+    data: {a: x}
+""",
+}
+#: The place of the object and that of data.a in it.
+NAMESPACED_LINES = {
+    ("one", "web"): ("a.yaml:1", "a.yaml:4"),
+    ("two", "web"): ("a.yaml:6", "kustomization.yaml:11"),
+    ("one", "listed"): ("a.yaml:11", "a.yaml:17"),
+    ("two", "listed"): ("a.yaml:11", "a.yaml:21"),
+    ("one", "made"): ("kustomization.yaml:4", "kustomization.yaml:4"),
+    ("two", "made"): ("kustomization.yaml:5", "kustomization.yaml:5"),
+}
+
+
+def namespaced_lines(built: Built) -> dict[tuple[str | None, str], tuple[str, str]]:
+    """Returns the places of `NAMESPACED_LINES`."""
+    lines = FieldLines()
+    return {
+        (one.namespace, one.name.partition("-")[0]): (str(one.source), f"{place.file}:{place.line}")
+        for one in read_built(built, ".")
+        if (place := lines.find(one, ("data", "a")))
+    }
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_of_two_objects_in_two_namespaces_none_names_a_line_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, NAMESPACED)
+    monkeypatch.chdir(tmp_path)
+
+    assert namespaced_lines(build(Path(), Runner())) == NAMESPACED_LINES
+
+
+def test_the_namespace_tells_two_objects_of_one_name_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, NAMESPACED)
+    monkeypatch.chdir(tmp_path)
+    made = json.dumps({"configuredIn": "kustomization.yaml", "configuredBy": {"kind": "ConfigMapGenerator"}})
+
+    def printed(namespace: str, name: str) -> str:
+        annotations = {
+            "config.kubernetes.io/origin": made if name == "made" else "path: a.yaml",
+            "alpha.config.kubernetes.io/transformations": "- configuredIn: kustomization.yaml",
+        }
+        hashed = f"{name}-5642bm9b6f" if name == "made" else name
+        metadata = {"name": hashed, "namespace": namespace, "annotations": annotations}
+        return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "x"}})
+
+    output = "\n---\n".join(printed(*one) for one in NAMESPACED_LINES)
+
+    assert namespaced_lines(Built(output.encode(), tmp_path, tmp_path)) == NAMESPACED_LINES
 
 
 def test_a_field_of_a_chart_names_the_line_of_the_template_where_it_is_known(
