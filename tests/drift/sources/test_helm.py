@@ -102,6 +102,29 @@ def test_a_release_is_in_sync_until_it_is_edited_by_hand(installed: Application,
     assert findings(document) == [("Deployment/shop", "changed", "spec.replicas", "manual", ["kubectl-patch"])]
 
 
+@pytest.mark.parametrize("sources", [["--helm-release", "shop"], ["web", "--release", "shop"]])
+def test_an_empty_namespace_in_a_chart_is_that_of_the_release(
+    workspace: Application, helm: Path, monkeypatch: pytest.MonkeyPatch, sources: list[str]
+) -> None:
+    metadata = "metadata: {name: a, namespace: {{ .Values.namespace | quote }}}"
+    template = f"apiVersion: v1\nkind: ConfigMap\n{metadata}\ndata: {{key: value}}\n"
+    values = 'namespace: ""\n'
+    write(
+        workspace.manifests,
+        {**CHART, "web/templates/a.yaml": template, "web/values.yaml": CHART["web/values.yaml"] + values},
+    )
+    monkeypatch.chdir(workspace.manifests)
+    run_helm(workspace, helm, "install", "shop", "web")
+
+    status, document = report(workspace, *sources)
+    assert (status, findings(document), document["errors"]) == (0, [], [])
+
+    workspace.patch("configmap", "a", {"data": {"key": "edited"}})
+    status, document = report(workspace, *sources)
+    assert status == 1
+    assert findings(document) == [("ConfigMap/a", "changed", "data.key", "manual", ["kubectl-patch"])]
+
+
 @pytest.mark.parametrize("helm", ["helm 3", "helm 4"], indirect=True)
 def test_a_pending_upgrade_and_an_edit_by_hand_have_different_causes(installed: Application) -> None:
     installed.patch(
