@@ -141,26 +141,29 @@ def test_objects_that_change_between_pages_are_reported_in_one_of_their_states(p
     assert names(scanned.document["inSync"]) == ["b", "c", "d"]
 
 
-def test_no_object_is_lost_when_a_real_token_expires(proxied: Proxied) -> None:
+def test_no_object_is_lost_when_a_real_token_expires(proxied: Proxied, namespace: str) -> None:
+    # Controllers write events about the application.
     application, running = proxied
     events = [
         {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"event-{number}", "namespace": application.namespace},
-            "involvedObject": {"namespace": application.namespace},
+            "metadata": {"name": f"event-{number}", "namespace": namespace},
+            "involvedObject": {"namespace": namespace},
         }
         for number in range(5)
     ]
-    application.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": events}))
+    application.cluster.kubectl(
+        "create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": events})
+    )
     server = ApiServer(connect(str(running.kubeconfig(application.scratch)), None))
     kind = server.resources.find("v1", "Event")
     assert kind is not None
     running.on("/events[?].*continue=", after(application.cluster.compact))
-    path, query = kind.path(application.namespace), {"limit": "2"}
+    path, query = kind.path(namespace), {"limit": "2"}
     token = server._requests.get(path, query)["metadata"]["continue"]  # noqa: SLF001
 
-    seen = [live.name for live in server.list(kind, application.namespace)]
+    seen = [live.name for live in server.list(kind, namespace)]
 
     assert seen == [f"event-{number}" for number in range(5)]
     with pytest.raises(RequestError) as expired:
