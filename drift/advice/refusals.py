@@ -15,7 +15,7 @@ from drift.model import (
     SourceKind,
     sources_of,
 )
-from drift.objects import STDIN, Json
+from drift.objects import STDIN, Json, ObjectKey
 from drift.paths import OCCURRENCE, ItemKey, parse
 from drift.schema.values import parse_quantity
 
@@ -60,6 +60,24 @@ _IMMUTABLE_WITH_DATA: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
         "spec.volumeClaimTemplates",
     ),
 }
+#: What the deletion of an object deletes, too, by kind: no command deletes such an object.
+_DELETES_MORE: Final[Mapping[tuple[str, str], str]] = {
+    ("", "Namespace"): "all objects in it",
+    ("", "PersistentVolume"): "the data in it",
+    ("", "PersistentVolumeClaim"): "the data in its volume",
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): "all objects of its kind",
+    ("argoproj.io", "Application"): "what it deploys",
+    ("argoproj.io", "ApplicationSet"): "its Applications and what they deploy",
+    ("helm.toolkit.fluxcd.io", "HelmRelease"): "its release",
+    ("kustomize.toolkit.fluxcd.io", "Kustomization"): "what it deploys",
+    ("snapshot.storage.k8s.io", "VolumeSnapshot"): "the data in it",
+    ("snapshot.storage.k8s.io", "VolumeSnapshotContent"): "the data in it",
+}
+
+
+def deletes_more(key: ObjectKey) -> str | None:
+    """Returns what else may be gone if an object is deleted, or None if only what Kubernetes made for it is."""
+    return _DELETES_MORE.get((key.group, key.kind))
 
 
 def needs_version(finding: Finding) -> bool:
@@ -151,6 +169,10 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     (
         lambda item, finding: finding.change is Change.MISSING and bool(item.not_compared),
         "its file has values that are replaced before it is applied; sync it with its GitOps controller",
+    ),
+    (
+        lambda item, finding: finding.change is Change.UNMANAGED and deletes_more(item.key) is not None,
+        "to delete it may delete more than the object; commit it to Git, or delete it by hand",
     ),
     (
         lambda item, finding: finding.change is Change.UNMANAGED and item.uid is None,

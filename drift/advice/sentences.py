@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.advice.commands import ControllerState, controller_state
-from drift.advice.refusals import is_not_kept
+from drift.advice.refusals import deletes_more, is_not_kept
 from drift.model import Cause, Change, Finding, Security, SourceInfo
+from drift.objects import ObjectKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +15,13 @@ class _Advice:
     """A row of the table.
 
     Attributes:
-        text: The sentence, without a full stop; ``{source}`` stands for the name of the source.
+        text: The sentence, without a full stop; ``{source}`` stands for the name of the source, and ``{more}`` for what
+            the deletion of the object may delete, too.
         causes: The causes that it is for; empty for all.
         changes: The changes that it is for; empty for all.
         states: The states of the GitOps controller that it is for; empty for all.
         kinds: The kinds of object that it is for; empty for all.
+        deletes_more: Whether it is only for objects whose deletion may delete more.
         applies: What else must hold of the finding.
     """
 
@@ -27,14 +30,16 @@ class _Advice:
     changes: frozenset[Change] = frozenset()
     states: frozenset[ControllerState] = frozenset()
     kinds: frozenset[str] = frozenset()
+    deletes_more: bool = False
     applies: Callable[[Finding], bool] = lambda _: True
 
-    def is_for(self, finding: Finding, kind: str, state: ControllerState) -> bool:
+    def is_for(self, finding: Finding, key: ObjectKey, state: ControllerState) -> bool:
         return (
             (not self.causes or finding.cause in self.causes)
             and (not self.changes or finding.change in self.changes)
             and (not self.states or state in self.states)
-            and (not self.kinds or kind in self.kinds)
+            and (not self.kinds or key.kind in self.kinds)
+            and (not self.deletes_more or deletes_more(key) is not None)
             and self.applies(finding)
         )
 
@@ -57,11 +62,22 @@ _TABLE: Final[Sequence[_Advice]] = (
     ),
     _Advice("wait for the next sync of {source}, or sync it now", _PENDING, states=frozenset({ControllerState.ACTIVE})),
     _Advice(
+        "let your GitOps controller prune it, or commit it to Git again: its deletion may also delete {more}",
+        _PENDING,
+        frozenset({Change.UNMANAGED}),
+        deletes_more=True,
+    ),
+    _Advice(
         "delete it, or let your GitOps controller prune it: Git has dropped it",
         _PENDING,
         frozenset({Change.UNMANAGED}),
     ),
     _Advice("sync, or find out why your GitOps controller has not synced yet", _PENDING),
+    _Advice(
+        "commit it to Git, or find out who needs it before you delete it: that may also delete {more}",
+        changes=frozenset({Change.UNMANAGED}),
+        deletes_more=True,
+    ),
     _Advice(
         "delete it, or find out who needs it and commit it to Git: it loosens security",
         changes=frozenset({Change.UNMANAGED}),
@@ -115,16 +131,16 @@ _TABLE: Final[Sequence[_Advice]] = (
 )
 
 
-def advice(finding: Finding, kind: str, source: SourceInfo | None) -> str | None:
+def advice(finding: Finding, key: ObjectKey, source: SourceInfo | None) -> str | None:
     """Returns what to do about a finding, as a sentence without a full stop; None if it does not count as drift.
 
     Args:
         finding: The finding.
-        kind: The kind of its object.
+        key: Its object.
         source: The source of its object; None if it has none.
     """
     if not finding.is_drift:
         return None
     state = controller_state(source)
-    found = next(row for row in _TABLE if row.is_for(finding, kind, state))
-    return found.text.format(source="" if source is None else source.name)
+    found = next(row for row in _TABLE if row.is_for(finding, key, state))
+    return found.text.format(source="" if source is None else source.name, more=deletes_more(key))

@@ -25,13 +25,15 @@ class ManagedScope:
 
     Attributes:
         trackers: The trackers that the live objects of the manifests name.
-        namespaces: The namespaces of the manifests.
+        namespaces: The namespaces of the manifests, without those that only configure a GitOps controller.
+        used_namespaces: All namespaces of the manifests.
         keys: The objects that the manifests describe.
         tracking_labels: The keys that Argo CD's tracking label may have.
     """
 
     trackers: frozenset[Tracker] = frozenset()
     namespaces: frozenset[str] = frozenset()
+    used_namespaces: frozenset[str] = frozenset()
     keys: frozenset[ObjectKey] = frozenset()
     tracking_labels: Sequence[str] = USUAL_LABELS
 
@@ -92,10 +94,14 @@ def judge_unmanaged(
     # In a namespace of Kubernetes itself, such as kube-system, report only what people create, and only if the
     # manifests use that namespace.
     reason = _system_reason(kind, metadata, except_namespaces=scope.namespaces if people else frozenset())
+    trackers = trackers_of(body, scope.tracking_labels)
+    is_in_use = kind == "Namespace" and metadata.get("name") in scope.used_namespaces
     reason = reason or _hook_reason(body, actors, appliers)
+    if is_in_use and not trackers and any(map(is_gitops_applier, actors)):
+        # `CreateNamespace=true` of Argo CD, `createNamespace` of a HelmRelease, `helm install --create-namespace`.
+        reason = "created for the objects in it"
     if reason:
         return reason
-    trackers = trackers_of(body, scope.tracking_labels)
     shared = scope.shared(trackers)
     if shared is not None:
         return UnmanagedObject(
@@ -107,7 +113,8 @@ def judge_unmanaged(
         return UnmanagedObject(Cause.PENDING_SYNC, actors, "the applier created it and should have pruned it")
     if actors and _is_created_by_controllers(metadata, actors, people):
         return "controllers created it"
-    return UnmanagedObject(Cause.MANUAL if actors else Cause.UNKNOWN, people, None)
+    note = "objects of the manifests are in it" if is_in_use else None
+    return UnmanagedObject(Cause.MANUAL if actors else Cause.UNKNOWN, people, note)
 
 
 def _is_created_by_controllers(metadata: Object, actors: Sequence[Actor], people: Collection[Actor]) -> bool:

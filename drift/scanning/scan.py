@@ -297,6 +297,7 @@ class _Scan:
         scope = ManagedScope(
             frozenset(self._inference.trackers.known),
             frozenset(self._plan.searched),
+            frozenset(key.namespace for key in self._plan.described if key.namespace is not None),
             self._plan.described,
             tracking_labels,
         )

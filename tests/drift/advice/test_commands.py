@@ -475,3 +475,27 @@ def test_a_group_is_kept_or_reverted_by_one_command_unless_one_of_its_objects_ca
     assert getattr(advisor.commands_for_all(generated), "keep", "") is None
     many = [(OBJECT, replace(FINDING, id=f"{number:016x}")) for number in range(200)]
     assert advisor.commands_for_all(many) == Commands(commands.look.replace("web-0", "web"))
+
+
+@pytest.mark.parametrize(
+    ("api_version", "key", "is_reverted"),
+    [
+        ("v1", ObjectKey("", "ConfigMap", "shop", "notes"), True),
+        ("v1", ObjectKey("", "Namespace", None, "shop"), False),
+        ("v1", ObjectKey("", "PersistentVolumeClaim", "shop", "data"), False),
+        (
+            "apiextensions.k8s.io/v1",
+            ObjectKey("apiextensions.k8s.io", "CustomResourceDefinition", None, "as.b.example.com"),
+            False,
+        ),
+        ("argoproj.io/v1alpha1", ObjectKey("argoproj.io", "Application", "argocd", "shop"), False),
+        # A kind of the same name in another group.
+        ("example.com/v1", ObjectKey("example.com", "Application", "shop", "shop"), True),
+    ],
+)
+def test_no_command_deletes_what_takes_other_objects_along(
+    api_version: str, key: ObjectKey, *, is_reverted: bool
+) -> None:
+    item = replace(OBJECT, api_version=api_version, key=key, source=None, status=Status.UNMANAGED)
+
+    assert (_commands(_changed(Change.UNMANAGED), item).revert is not None) is is_reverted

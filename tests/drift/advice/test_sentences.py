@@ -7,6 +7,7 @@ import pytest
 
 from drift.advice.sentences import advice
 from drift.model import NOT_KEPT, Cause, Change, Finding, Security, SourceInfo, SourceKind
+from drift.objects import ObjectKey
 from tests.drift.advice.test_commands import FINDING
 
 ACTIVE = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization a/{b}", suspended=False, ready=True)
@@ -45,7 +46,7 @@ FAILING = replace(ACTIVE, ready=False)
 def test_it_depends_on_cause_change_and_syncer(
     changes: dict[str, object], source: SourceInfo | None, expected: str
 ) -> None:
-    found = advice(replace(FINDING, **changes), "ConfigMap", source)  # type: ignore[arg-type]
+    found = advice(replace(FINDING, **changes), ObjectKey("", "ConfigMap", "shop", "a"), source)  # type: ignore[arg-type]
 
     assert found is not None
     assert found.startswith(expected)
@@ -53,7 +54,7 @@ def test_it_depends_on_cause_change_and_syncer(
 
 def test_no_advice_is_to_commit_a_secret_as_it_is() -> None:
     for change, redacted in ((Change.UNMANAGED, False), (Change.ADDED, True), (Change.CHANGED, True)):
-        found = advice(replace(FINDING, change=change, redacted=redacted), "Secret", None)
+        found = advice(replace(FINDING, change=change, redacted=redacted), ObjectKey("", "Secret", "shop", "a"), None)
 
         assert found is not None
         assert "in encrypted form" in found or "change it there by hand" in found
@@ -62,4 +63,24 @@ def test_no_advice_is_to_commit_a_secret_as_it_is() -> None:
 def test_every_drift_has_advice_and_nothing_else_has() -> None:
     for cause, change, source in product(Cause, Change, (None, ACTIVE, SUSPENDED, FAILING)):
         finding: Finding = replace(FINDING, cause=cause, change=change)
-        assert (advice(finding, "ConfigMap", source) is None) == (cause is Cause.CONTROLLER)
+        assert (advice(finding, ObjectKey("", "ConfigMap", "shop", "a"), source) is None) == (cause is Cause.CONTROLLER)
+
+
+@pytest.mark.parametrize("cause", [Cause.MANUAL, Cause.PENDING_SYNC])
+@pytest.mark.parametrize(
+    ("key", "more"),
+    [
+        (ObjectKey("", "Namespace", None, "shop"), "all objects in it"),
+        (ObjectKey("", "PersistentVolumeClaim", "shop", "data"), "the data in its volume"),
+        (ObjectKey("apiextensions.k8s.io", "CustomResourceDefinition", None, "as.b"), "all objects of its kind"),
+        (ObjectKey("kustomize.toolkit.fluxcd.io", "Kustomization", "shop", "apps"), "what it deploys"),
+    ],
+)
+def test_no_advice_is_to_delete_what_takes_other_objects_along(cause: Cause, key: ObjectKey, more: str) -> None:
+    finding = replace(FINDING, change=Change.UNMANAGED, cause=cause, path="", security=Security.LOOSENS)
+
+    found = advice(finding, key, None)
+
+    assert found is not None
+    assert not found.startswith("delete it")
+    assert found.endswith(f"may also delete {more}")

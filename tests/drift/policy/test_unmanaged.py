@@ -121,3 +121,29 @@ def test_what_every_cluster_has_is_left_out_even_if_a_person_created_it(kind: st
 
 def test_a_label_alone_makes_no_record_of_helm() -> None:
     assert isinstance(_judge("ConfigMap", _entry("kubectl-create"), labels={"owner": "helm"}), UnmanagedObject)
+
+
+def _judge_namespace(manager: str, name: str = "shop", operation: str = "Update") -> UnmanagedObject | str:
+    metadata = {"name": name, "creationTimestamp": CREATED, "managedFields": [_entry(manager, operation=operation)]}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    return judge_unmanaged("Namespace", body, ManagedScope(used_namespaces=frozenset({"shop"})), ("argocd-controller",))
+
+
+@pytest.mark.parametrize("manager", ["argocd-controller", "helm", "helm-controller", "terraform-provider-kubernetes"])
+def test_a_namespace_that_an_applier_created_for_its_objects_needs_no_manifest(manager: str) -> None:
+    assert _judge_namespace(manager) == "created for the objects in it"
+
+
+@pytest.mark.parametrize("manager", ["kubectl-create", "k9s"])
+def test_a_namespace_that_a_person_created_for_objects_of_git_is_unmanaged(manager: str) -> None:
+    found = _judge_namespace(manager)
+
+    assert isinstance(found, UnmanagedObject)
+    assert (found.cause, found.note) == (Cause.MANUAL, "objects of the manifests are in it")
+
+
+def test_a_namespace_without_objects_of_git_is_unmanaged() -> None:
+    assert isinstance(_judge_namespace("helm", "tools"), UnmanagedObject)
+    found = _judge_namespace("kubectl-create", "tools")
+    assert isinstance(found, UnmanagedObject)
+    assert found.note is None
