@@ -47,6 +47,7 @@ _OPEN_ANNOTATIONS: Final = frozenset(
         "argocd.argoproj.io/tracking-id",
         "helm.sh/hook",
         "helm.sh/resource-policy",
+        "helm.toolkit.fluxcd.io/driftDetection",
         "kapp.k14s.io/delete-strategy",
         "kustomize.toolkit.fluxcd.io/prune",
         "kustomize.toolkit.fluxcd.io/reconcile",

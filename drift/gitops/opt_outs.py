@@ -1,6 +1,7 @@
 """What a GitOps controller leaves alone, does not prune or does not compare. Such findings are ignored here, too.
 
-Annotations of objects say so, hooks of Argo CD and Helm, ``ignoreDifferences`` of Applications, and ``ignore`` of Flux.
+Annotations of objects say so, labels that Flux reads, hooks of Argo CD and Helm, ``ignoreDifferences`` of Applications,
+and ``ignore`` of Flux.
 """
 
 import re
@@ -9,15 +10,17 @@ from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Final
 
-from drift.gitops.argocd_tracking import TRACKING_ID, argocd_tracking
+from drift.gitops.argocd_tracking import MANAGERS, TRACKING_ID, argocd_tracking
 from drift.gitops.flux_values import is_applied_by_flux
 from drift.gitops.managers import is_gitops_applier
+from drift.gitops.tracked_by import appliers_now
 from drift.model import Cause, Change, Finding, IgnoredBy
 from drift.objects import Json, Manifest, Object, ObjectKey, as_object, at, objects_at, text_at, texts_at
 from drift.paths import escape_pointer, render
 
 _FLUX: Final = "kustomize.toolkit.fluxcd.io/"
-_FLUX_HELM_LABEL: Final = "helm.toolkit.fluxcd.io/name"
+_FLUX_HELM: Final = "helm.toolkit.fluxcd.io/"
+_FLUX_HELM_LABEL: Final = f"{_FLUX_HELM}name"
 _ARGOCD: Final = "argocd.argoproj.io/"
 _SYNC_OPTIONS: Final = f"{_ARGOCD}sync-options"
 _PRUNED: Final = "prune=true"
@@ -25,12 +28,26 @@ _HOOKS: Final = (f"{_ARGOCD}hook", "helm.sh/hook")
 #: Helm 2 installed custom resource definitions with this value. Current appliers do not treat it as a hook.
 _NO_HOOK: Final = "crd-install"
 _EXISTING: Final = frozenset(Change) - {Change.MISSING}
+#: The prefixes of names that only one applier reads, and its field managers.
+_READ_BY: Final = (
+    (_FLUX, frozenset({"flux", "kustomize-controller"})),
+    (_FLUX_HELM, frozenset({"helm-controller"})),
+    (_ARGOCD, frozenset(MANAGERS)),
+)
+#: The prefixes of names that may also be those of a label: Flux looks for both.
+_IN_LABELS: Final = (_FLUX, _FLUX_HELM)
 #: Annotation, values (lower case), the changes that it exempts (None: all), and what it does.
 _OPT_OUTS: Final = (
     (f"{_FLUX}reconcile", frozenset({"disabled"}), None, "Flux does not reconcile this object"),
     (f"{_FLUX}ssa", frozenset({"ignore"}), None, "Flux does not apply this object"),
     (f"{_FLUX}ssa", frozenset({"ifnotpresent"}), _EXISTING, "Flux only creates this object and never changes it"),
     (f"{_FLUX}ssa", frozenset({"merge"}), frozenset({Change.ADDED}), "Flux keeps what others add to this object"),
+    (
+        f"{_FLUX_HELM}driftDetection",
+        frozenset({"disabled"}),
+        frozenset(Change) - {Change.UNMANAGED},
+        "Flux does not correct drift of this object",
+    ),
     (
         f"{_ARGOCD}compare-options",
         frozenset({"ignoreextraneous"}),
@@ -46,6 +63,7 @@ _PRUNE_OPT_OUTS: Final = (
     ("helm.sh/resource-policy", frozenset({"keep"}), "Helm does not delete this object"),
     ("kapp.k14s.io/delete-strategy", frozenset({"orphan"}), "kapp does not delete this object"),
 )
+_NAMES: Final = frozenset(name for name, *_ in (*_OPT_OUTS, *_PRUNE_OPT_OUTS))
 #: One step of a jq path: .name, .["name"], [], [0], each with an optional question mark.
 _JQ_STEP: Final = re.compile(
     r"""\.?(?:\[\s*"([^"]+)"\s*\]|\[\s*(\d*)\s*\]|([A-Za-z_][A-Za-z0-9_]*))\??|\."([^"]+)"\??"""
@@ -69,20 +87,20 @@ def expected_absence(manifest: Object, *, runs_hooks: bool = True) -> str | None
 
 
 def prune_opt_out(live: Object, kept: str | None = None) -> str | None:
-    """Returns what protects a live object from pruning: an annotation as ``NAME: VALUE``, or a setting; else None.
+    """Returns what protects a live object from pruning: a mark as ``NAME: VALUE``, or a setting; else None.
 
     Args:
         live: The live object, or at least its metadata.
         kept: The setting of its Kustomization or Application that turns pruning off, or None.
     """
-    ignored = _prune_opt_out(_annotations(live), kept)
-    return None if ignored is None else ignored.rule.removeprefix("annotation ")
+    ignored = _prune_opt_out(_marks(None, live), kept)
+    return None if ignored is None else ignored.rule.removeprefix("annotation ").removeprefix("label ")
 
 
 def apply_opt_outs(
     findings: tuple[Finding, ...], manifest: Object | None, live: Object | None, kept: str | None = None
 ) -> tuple[Finding, ...]:
-    """Returns the findings of an object; those that an annotation or a setting exempts from syncing are ignored.
+    """Returns the findings of an object; those that a mark on it or a setting exempts from syncing are ignored.
 
     Args:
         findings: The findings of one object.
@@ -90,23 +108,50 @@ def apply_opt_outs(
         live: The live object; None for a missing object.
         kept: As for `prune_opt_out`.
     """
-    annotations = {**_annotations(manifest), **_annotations(live)}
-    return tuple(_apply(finding, annotations, kept) for finding in findings)
+    marks = _marks(manifest, live) if findings else {}
+    return tuple(_apply(finding, marks, kept) for finding in findings)
 
 
-def _apply(finding: Finding, annotations: dict[str, str], kept: str | None) -> Finding:
+#: The labels and annotations with which an object opts out, by name: what each is, and its value.
+_Marks = Mapping[str, Sequence[tuple[str, str]]]
+
+
+def _marks(manifest: Object | None, live: Object | None) -> _Marks:
+    """Returns the labels and annotations of an object that its applier reads."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for field, title in (("annotations", "annotation"), ("labels", "label")):
+        for name, value in {**_texts(manifest, field), **_texts(live, field)}.items():
+            if name in _NAMES and (field == "annotations" or name.startswith(_IN_LABELS)):
+                found.setdefault(name, []).append((title, value))
+    appliers = appliers_now(live) if found and live is not None else frozenset()
+    return {name: values for name, values in found.items() if not appliers or _is_read_by(name, appliers)}
+
+
+def _is_read_by(name: str, appliers: frozenset[str]) -> bool:
+    readers = next((managers for prefix, managers in _READ_BY if name.startswith(prefix)), None)
+    return readers is None or not readers.isdisjoint(appliers)
+
+
+def _opting_out(marks: _Marks, name: str, values: Collection[str], reason: str) -> IgnoredBy | None:
+    """Returns the rule of an object that has a mark with one of these values, or None."""
+    found = ((title, value) for title, value in marks.get(name, ()) if _parts(value) & set(values))
+    return next((IgnoredBy(f"{title} {name}: {value}", reason) for title, value in found), None)
+
+
+def _apply(finding: Finding, marks: _Marks, kept: str | None) -> Finding:
     if _is_created_by_hand(finding):
         # Who creates an object by hand also chooses its annotations.
         return finding
     for name, values, changes, reason in _OPT_OUTS:
         if _is_about(finding, name):
-            # A finding about the annotation itself shows who set it, so the annotation must not hide it.
+            # A finding about the mark itself shows who set it, so the mark must not hide it.
             return finding
-        if _parts(annotations.get(name, "")) & values and (changes is None or finding.change in changes):
-            return _ignored(finding, IgnoredBy(f"annotation {name}: {annotations[name]}", reason))
-    # These annotations matter only for objects that the applier created and would prune.
+        by = _opting_out(marks, name, values, reason)
+        if by is not None and (changes is None or finding.change in changes):
+            return _ignored(finding, by)
+    # These marks matter only for objects that the applier created and would prune.
     if (finding.change, finding.cause) == (Change.UNMANAGED, Cause.PENDING_SYNC):
-        return _ignored(finding, _prune_opt_out(annotations, kept))
+        return _ignored(finding, _prune_opt_out(marks, kept))
     return finding
 
 
@@ -119,12 +164,13 @@ def _ignored(finding: Finding, by: IgnoredBy | None) -> Finding:
     return finding if by is None or finding.ignored is not None else replace(finding, ignored=by)
 
 
-def _prune_opt_out(annotations: Mapping[str, str], kept: str | None) -> IgnoredBy | None:
+def _prune_opt_out(marks: _Marks, kept: str | None) -> IgnoredBy | None:
     for name, values, reason in _PRUNE_OPT_OUTS:
-        if _parts(annotations.get(name, "")) & values:
-            return IgnoredBy(f"annotation {name}: {annotations[name]}", reason)
+        by = _opting_out(marks, name, values, reason)
+        if by is not None:
+            return by
     # For Argo CD, the annotation of an object overrides the option of its Application.
-    if kept is None or _PRUNED in _parts(annotations.get(_SYNC_OPTIONS, "")):
+    if kept is None or _opting_out(marks, _SYNC_OPTIONS, {_PRUNED}, "") is not None:
         return None
     return IgnoredBy(kept, "what applied this object does not prune")
 
@@ -134,15 +180,18 @@ def _parts(value: str) -> set[str]:
     return {part.strip().lower() for part in value.split(",")}
 
 
-def _is_about(finding: Finding, annotation: str) -> bool:
-    return finding.path == render(("metadata", "annotations", annotation)) or (
-        finding.path == "metadata.annotations" and isinstance(finding.live, dict) and annotation in finding.live
+def _is_about(finding: Finding, name: str) -> bool:
+    return any(
+        finding.path == render(("metadata", field, name))
+        or (finding.path == f"metadata.{field}" and isinstance(finding.live, dict) and name in finding.live)
+        for field in ("annotations", "labels")
     )
 
 
-def _annotations(body: Object | None) -> dict[str, str]:
-    annotations = as_object(at(body, "metadata", "annotations"))
-    return {name: value for name, value in annotations.items() if isinstance(value, str)}
+def _texts(body: Object | None, field: str) -> dict[str, str]:
+    """Returns the labels or annotations of an object."""
+    found = as_object(at(body, "metadata", field))
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def hook_of(body: Object) -> str | None:
@@ -150,7 +199,7 @@ def hook_of(body: Object) -> str | None:
 
     A hook of Argo CD or Helm runs during a sync, and the applier neither compares nor prunes it.
     """
-    annotations = _annotations(body)
+    annotations = _texts(body, "annotations")
     found = ((name, annotations[name]) for name in _HOOKS if name in annotations)
     return next((f"{name}: {value}" for name, value in found if value != _NO_HOOK), None)
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from drift.gitops.argocd_tracking import TRACKING_ID, USUAL_LABELS, TrackingLabels, argocd_tracking
-from drift.gitops.managers import is_gitops_applier, is_kubectl_apply, state_entries
+from drift.gitops.managers import applies_as_command, is_gitops_applier, is_kubectl_apply, state_entries
 from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import NAMELESS, ManagerName, manager_names, read_entries
 from drift.model import Actor
@@ -175,6 +175,26 @@ def may_be_applied(metadata: Object) -> bool:
     managed_fields = metadata.get("managedFields")
     names = manager_names(managed_fields)
     return not set(names) - {NAMELESS} or bool(_gitops_appliers(names, state_entries(names, managed_fields)))
+
+
+def appliers_now(body: Object) -> frozenset[str]:
+    """Returns the field managers of the GitOps applier that applies a live object; empty if no known one wrote it.
+
+    Of several controllers, it is the one that wrote last: one that hands an object over leaves its fields behind. A
+    command, such as ``helm``, takes no object over from a controller.
+
+    Args:
+        body: The live object, or at least its metadata.
+    """
+    metadata = as_object(body.get("metadata"))
+    managed_fields = metadata.get("managedFields")
+    names = manager_names(managed_fields)
+    managers = _gitops_appliers(names, state_entries(names, managed_fields))
+    managers = frozenset(name for name in managers if not applies_as_command(name)) or managers
+    if len(managers) <= 1:
+        return managers
+    written = [actor for actor in actors_of(metadata) if actor.manager in managers and actor.subresource is None]
+    return frozenset(actor.manager for actor in written if actor.time == written[0].time)
 
 
 @lru_cache(maxsize=4096)

@@ -66,6 +66,77 @@ def test_which_changes_an_annotation_covers(annotation: str, value: str, covered
     assert not any(finding.is_drift for finding in findings if finding.change in covered)
 
 
+FLUX_HELM = "helm.toolkit.fluxcd.io"
+
+
+def _managed(*managers: str, field: str = "annotations", **marks: str) -> dict[str, Any]:
+    """A live object with these marks that managers wrote one after the other."""
+    entries = [
+        {"manager": manager, "operation": "Apply", "time": f"2026-01-01T00:00:0{number}Z", "fieldsV1": {"f:spec": {}}}
+        for number, manager in enumerate(managers)
+    ]
+    return {"metadata": {field: marks, "managedFields": entries}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "applier"),
+    [
+        (f"{FLUX}/reconcile", "disabled", "kustomize-controller"),
+        (f"{FLUX}/ssa", "IfNotPresent", "kustomize-controller"),
+        (f"{FLUX_HELM}/driftDetection", "disabled", "helm-controller"),
+    ],
+)
+def test_only_the_applier_of_an_object_reads_its_opt_outs(name: str, value: str, applier: str) -> None:
+    def is_ignored(*managers: str) -> bool:
+        (found,) = apply_opt_outs((CHANGED,), None, _managed(*managers, **{name: value}))
+        return found.ignored is not None
+
+    assert is_ignored()
+    assert is_ignored("kubectl-edit")
+    assert is_ignored(applier, "kubectl-edit")
+    # A command takes no object over.
+    assert is_ignored(applier, "helm")
+    assert is_ignored("argocd-controller", applier)
+    assert not is_ignored("argocd-controller", "kubectl-edit")
+    # Moved to Argo CD, which leaves what Flux owned.
+    assert not is_ignored(applier, "argocd-controller", "kubectl-edit")
+
+
+@pytest.mark.parametrize(
+    ("applier", "is_kept"), [("argocd-controller", True), ("kustomize-controller", False), ("kubectl", True)]
+)
+def test_only_argocd_reads_its_own_opt_outs(applier: str, *, is_kept: bool) -> None:
+    to_prune = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.PENDING_SYNC)
+    for name, value in ((f"{ARGOCD}/compare-options", "IgnoreExtraneous"), (f"{ARGOCD}/sync-options", "Prune=false")):
+        (found,) = apply_opt_outs((to_prune,), None, _managed(applier, **{name: value}))
+
+        assert (found.ignored is not None) is is_kept
+
+
+@pytest.mark.parametrize("side", ["manifest", "live"])
+def test_flux_reads_labels_too(side: str) -> None:
+    marked, plain = _managed("kustomize-controller", field="labels", **{f"{FLUX}/reconcile": "Disabled"}), _object({})
+    manifest, live = (marked, plain) if side == "manifest" else (plain, marked)
+
+    (found,) = apply_opt_outs((CHANGED,), manifest, live)
+
+    assert found.ignored is not None
+    assert found.ignored.rule == f"label {FLUX}/reconcile: Disabled"
+    kept = _managed("kustomize-controller", field="labels", **{f"{FLUX}/prune": "disabled"})
+    assert prune_opt_out(kept) == f"{FLUX}/prune: disabled"
+    argocd = _managed("argocd-controller", field="labels", **{f"{ARGOCD}/sync-options": "Prune=false"})
+    assert prune_opt_out(argocd) is None
+
+
+def test_a_label_does_not_hide_who_set_it() -> None:
+    live = _managed("kustomize-controller", field="labels", **{f"{FLUX}/reconcile": "disabled"})
+    added = replace(
+        CHANGED, change=Change.ADDED, path=f'metadata.labels["{FLUX}/reconcile"]', desired=None, live="disabled"
+    )
+
+    assert apply_opt_outs((added,), None, live) == (added,)
+
+
 @pytest.mark.parametrize(
     ("annotation", "value"),
     [
