@@ -36,7 +36,7 @@ _CONFIG_MAP: Final = "argocd-cm"
 #: A label that only one object has proves nothing.
 _MIN_OBJECTS: Final = 2
 #: Argo CD does not set the tracking label on this kind.
-_NEVER_LABELLED: Final = "CustomResourceDefinition"
+NEVER_LABELLED: Final = "CustomResourceDefinition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,12 @@ class ArgoCDTracking:
     @property
     def label_value(self) -> str | None:
         """The value that Argo CD writes into the label: the Application, truncated; None if it is unknown."""
-        return None if self.application is None else self.application[:_LONGEST_LABEL].rstrip("-_.")
+        return None if self.application is None else label_value(self.application)
+
+
+def label_value(application: str) -> str:
+    """Returns the value of the tracking label for an Application, as written in the annotation."""
+    return application[:_LONGEST_LABEL].rstrip("-_.")
 
 
 def argocd_tracking(body: Object, keys: Sequence[str] = USUAL_LABELS) -> ArgoCDTracking | None:
@@ -141,7 +146,7 @@ class TrackingLabels:
             manifest: The desired object.
             live: The live object.
         """
-        found = None if live.kind == _NEVER_LABELLED else argocd_tracking(live.body, self.keys)
+        found = None if live.kind == NEVER_LABELLED else argocd_tracking(live.body, self.keys)
         if found is None:
             return reserved_metadata()
         labels, desired = _labels(live.body), _labels(manifest)

@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Final
 
-from drift.gitops.argocd_tracking import MANAGERS, TRACKING_ID, argocd_tracking
+from drift.gitops.argocd_tracking import (
+    MANAGERS,
+    NEVER_LABELLED,
+    TRACKING_ID,
+    USUAL_LABELS,
+    argocd_tracking,
+    label_value,
+)
 from drift.gitops.flux_values import is_applied_by_flux
 from drift.gitops.managers import is_gitops_applier
 from drift.gitops.tracked_by import appliers_now
@@ -230,17 +237,27 @@ class IgnoreDifferences:
     origin: str | None = None
     application: tuple[str, str] | None = None
 
-    def may_be_about(self, live: Object | None) -> bool:
-        """Returns whether a live object may belong to the Application: it names this one, or none."""
+    def may_be_about(self, key: ObjectKey, live: Object | None, label: str | None = None) -> bool:
+        """Returns whether a live object may belong to the Application: it names this one, or none.
+
+        Args:
+            key: The object.
+            live: The live object.
+            label: The key of the label by which Argo CD tracks it, if known.
+        """
         if self.application is None:
             return True
-        tracked_by, colon, _ = text_at(live, "metadata", "annotations", TRACKING_ID).partition(":")
-        if not colon:
-            return not _is_of_flux(as_object(live))
-        # Argo CD leaves out the namespace of an Application that is in its own.
-        namespace, _, name = tracked_by.rpartition("_")
         own_namespace, own_name = self.application
-        return name == own_name and (not namespace or not own_namespace or namespace == own_namespace)
+        tracked_by, colon, _ = text_at(live, "metadata", "annotations", TRACKING_ID).partition(":")
+        if colon:
+            # Argo CD leaves out the namespace of an Application that is in its own.
+            namespace, _, name = tracked_by.rpartition("_")
+            return name == own_name and (not namespace or not own_namespace or namespace == own_namespace)
+        found = argocd_tracking(as_object(live), USUAL_LABELS if label is None else (label,))
+        if found is not None and found.application is not None and key.kind != NEVER_LABELLED:
+            names = (own_name, f"{own_namespace or found.application.rpartition('_')[0]}_{own_name}")
+            return found.application in map(label_value, names)
+        return not _is_of_flux(as_object(live))
 
     def covers(self, key: ObjectKey, finding: Finding) -> bool:
         """Returns whether a finding of an object is ignored."""
@@ -361,6 +378,8 @@ def apply_ignore_differences(
     entries: Sequence[IgnoreDifferences],
     origins: Collection[str] = (),
     live: Object | None = None,
+    *,
+    label: str | None = None,
 ) -> tuple[Finding, ...]:
     """Returns the findings of an object; those that Argo CD or Flux ignores are ignored here, too.
 
@@ -370,9 +389,12 @@ def apply_ignore_differences(
         entries: What they ignore.
         origins: The sources of the object.
         live: The live object.
+        label: The key of the label by which Argo CD tracks it, if known.
     """
     applicable = [
-        entry for entry in entries if (entry.origin is None or entry.origin in origins) and entry.may_be_about(live)
+        entry
+        for entry in entries
+        if (entry.origin is None or entry.origin in origins) and entry.may_be_about(key, live, label)
     ]
 
     def ignored_by(finding: Finding) -> IgnoredBy | None:

@@ -49,6 +49,7 @@ class ReservedMetadata:
             finalizer of objects of that kind.
         copied_labels: Labels in ``tracking`` that the applier also puts into pod templates and selectors.
         overwritten: Names whose value in Git the applier replaces with its own.
+        argocd_label: The key of the label by which Argo CD tracks the object, if it is not in Git, too; else None.
     """
 
     tracking: Mapping[str, Names]
@@ -56,6 +57,7 @@ class ReservedMetadata:
     any_writer: Mapping[str, Names]
     copied_labels: frozenset[str] = frozenset()
     overwritten: Mapping[str, Names] = field(default_factory=dict)
+    argocd_label: str | None = None
 
     def is_tracking(self, field: str, name: str, value: object) -> bool:
         """Returns whether an applier puts this on the objects that it applies.
@@ -95,7 +97,7 @@ class ReservedMetadata:
         return frozenset(found)
 
     def with_label(self, name: str, value: str, *, overwrites: bool) -> "ReservedMetadata":
-        """Returns a copy that also has a tracking label with this value.
+        """Returns a copy that also has Argo CD's tracking label with this value.
 
         Args:
             name: The label's key.
@@ -107,6 +109,7 @@ class ReservedMetadata:
             self,
             tracking=_with_label(self.tracking, label),
             overwritten=_with_label(self.overwritten, label) if overwrites else self.overwritten,
+            argocd_label=name,
         )
 
 

@@ -130,7 +130,7 @@ class PairComparer:
             self._keep(pair, report)
             return PairResult(report, has_managed_fields=True)
         comparison = self._comparison(pair, reserved)
-        findings = self._findings(pair, comparison)
+        findings = self._findings(pair, comparison, reserved)
         has_drifted = any(finding.is_drift for finding in findings)
         # Only commands that revert findings need the state of the live object.
         live = pair.live if findings else None
@@ -234,13 +234,18 @@ class PairComparer:
             reserved=reserved,
         )
 
-    def _findings(self, pair: Pair, comparison: ObjectComparison) -> tuple[Finding, ...]:
+    def _findings(self, pair: Pair, comparison: ObjectComparison, reserved: ReservedMetadata) -> tuple[Finding, ...]:
         key, live = pair.key, pair.live.body
         findings = (*object_findings(comparison, key, self.cluster), *deletion_findings(live, key, self.cluster))
         if concerns_replicas(findings):
             findings = judge_replicas(key, findings, self.autoscalers.in_namespace(key.namespace))
         findings = apply_ignore_differences(
-            key, apply_opt_outs(findings, pair.desired, live), self.ignore_differences, pair.manifest.origins, live
+            key,
+            apply_opt_outs(findings, pair.desired, live),
+            self.ignore_differences,
+            pair.manifest.origins,
+            live,
+            label=reserved.argocd_label,
         )
         if self.options.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))

@@ -340,7 +340,15 @@ def _tracked(application: str) -> dict[str, Any]:
         (_live("kustomize-controller", labels={f"{FLUX}/name": "web", f"{FLUX}/namespace": "flux"}), None, False),
         (_live("helm-controller", labels={"helm.toolkit.fluxcd.io/name": "web"}), None, False),
         (_live("argocd-controller", labels={f"{FLUX}/name": "web"}), None, True),
-        (_live("argocd-controller", labels={"app.kubernetes.io/instance": "web"}), None, True),
+        (_live("argocd-controller", labels={"app.kubernetes.io/instance": "web"}), None, False),
+        (_live("argocd-controller", labels={"app.kubernetes.io/instance": "shop"}), None, True),
+        (_live("argocd-controller", labels={"app.kubernetes.io/instance": "team_shop"}), None, True),
+        (_live("argocd-controller", labels={"app.kubernetes.io/instance": "team_shop"}), "team", True),
+        (_live("argocd-controller", labels={"app.kubernetes.io/instance": "bank_shop"}), "team", False),
+        (_live("argocd-controller", labels={"argocd.argoproj.io/instance": "bank"}), "argocd", False),
+        (_live("argocd-controller", labels={"app": "bank"}), "argocd", True),
+        # Argo CD did not write it, so that its label says nothing.
+        (_live("kubectl", labels={"app.kubernetes.io/instance": "web"}), None, True),
         (_live("kubectl"), None, True),
     ],
 )
@@ -353,6 +361,30 @@ def test_an_application_in_git_ignores_nothing_of_another_ones_objects(
     (found,) = apply_ignore_differences(KEY, (FINDING,), entries, (), live)
 
     assert (found.ignored is not None) is ignored
+
+
+def test_the_label_of_an_application_may_have_any_key_and_is_truncated() -> None:
+    long = "shop-" + "x" * 70
+    application = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": long, "namespace": "argocd"},
+        "spec": {"ignoreDifferences": [{"group": "*", "kind": "*", "jsonPointers": ["/spec"]}]},
+    }
+    manifests = load_texts([("app.json", json.dumps(application).encode())]).manifests
+    entries, _ = read_ignore_differences(manifests)
+
+    def is_ignored(labels: dict[str, str], key: ObjectKey = KEY) -> bool:
+        live = _live("argocd-controller", labels={"app.kubernetes.io/instance": "release", **labels})
+        label = next(iter(labels), None)
+        (found,) = apply_ignore_differences(key, (FINDING,), entries, (), live, label=label)
+        return found.ignored is not None
+
+    assert is_ignored({"example.com/app": long[:63]})
+    assert not is_ignored({"example.com/app": "bank"})
+    assert not is_ignored({})
+    # Argo CD does not label it.
+    assert is_ignored({}, ObjectKey("apiextensions.k8s.io", "CustomResourceDefinition", None, "as.example.com"))
 
 
 def test_the_application_is_named() -> None:
