@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
@@ -97,10 +97,10 @@ def resolve(requests: Sequence[SourceRequest], context: SourceContext, loaded: L
     jobs = [item for item in rendered if not isinstance(item, Rendered)]
     results = iter(context.runner.run_all(jobs) if jobs else ())
     found = [[item] if isinstance(item, Rendered) else next(results) for item in rendered]
-    is_only = not any(found)
-    done = [sources or [_absent(request, is_only=is_only)] for request, sources in zip(requests, found, strict=True)]
+    done = [sources or [_absent(request)] for request, sources in zip(requests, found, strict=True)]
+    kept = [source for sources in _without_replaced(done) for source in sources]
     return Desired(
-        tuple(source for sources in _without_replaced(done) for source in sources),
+        tuple(map(_failed, kept) if all(source.skipped for source in kept) else kept),
         _revisions(loaded, paths_to_render, context.runner.deadline),
     )
 
@@ -170,17 +170,19 @@ def _read(reader: _InCluster, request: SourceRequest, context: SourceContext) ->
         return [Rendered(SourceInfo(_OBJECTS_OF[request.kind][0], str(request)), failure=f"{request}: {error}")]
 
 
-def _absent(request: SourceRequest, *, is_only: bool) -> Rendered:
+def _absent(request: SourceRequest) -> Rendered:
     """Returns the source for a request of all objects of a kind that the cluster does not have.
 
-    It is skipped, because one job for many clusters asks for all of Flux and all of Argo CD. Without any other source
-    it is a failure: nothing would be compared, and the result would be in sync.
+    It is skipped, because one job for many clusters asks for all of Flux and all of Argo CD.
     """
     kind, objects = _OBJECTS_OF[request.kind]
-    info, reason = SourceInfo(kind, str(request)), f"the cluster has no {objects}"
-    if is_only:
-        return Rendered(info, failure=f"{request}: {reason}, so there is nothing to compare")
-    return Rendered(info, skipped=reason)
+    return Rendered(SourceInfo(kind, str(request)), skipped=f"the cluster has no {objects}")
+
+
+def _failed(source: Rendered) -> Rendered:
+    """Returns a skipped source as a failure: without any other one, the result would be in sync."""
+    failure = f"{source.info.name}: {source.skipped}, so there is nothing to compare"
+    return replace(source, skipped=None, failure=failure)
 
 
 def _without_replaced(rendered: Sequence[Sequence[Rendered]]) -> list[list[Rendered]]:

@@ -282,14 +282,15 @@ def test_a_downloaded_chart_is_a_checkout(gitops: GitOps, helm: Path) -> None:
     assert report(gitops, "--checkout", checkout).findings == []
 
 
-def test_an_application_for_another_cluster_is_skipped(gitops: GitOps) -> None:
+def test_an_application_for_another_cluster_is_not_compared(gitops: GitOps) -> None:
     gitops.commit({"dir/a.yaml": CONFIG % ("a", 1)})
     create(gitops, application(git("dir"), server="https://other.example.com"))
 
     scanned = report(gitops)
 
-    assert scanned.status == 0
-    assert scanned.document["sources"][0]["message"] == "it is applied to another cluster (https://other.example.com)"
+    assert scanned.status == 3
+    (error,) = scanned.document["errors"]
+    assert "it is applied to another cluster (https://other.example.com), so there is nothing to compare" in error
 
 
 def test_another_name_of_the_cluster_is_known_by_the_objects_of_its_applications(gitops: GitOps) -> None:

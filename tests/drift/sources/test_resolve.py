@@ -146,6 +146,29 @@ def test_all_of_what_a_cluster_does_not_have_is_skipped_beside_other_sources(
         )
 
 
+ELSEWHERE = """apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: flux-system}
+spec: {kubeConfig: {secretRef: {name: other}}}
+"""
+
+
+@pytest.mark.parametrize(("others", "status"), [(["a.yaml"], 0), ([], 3)])
+@pytest.mark.parametrize("flux", ["all", "flux-system/apps"])
+def test_a_report_that_compares_nothing_in_this_cluster_is_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flux: str, others: list[str], status: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"a.yaml": CONFIG_MAP, "live.yaml": f"{CONFIG_MAP}---\n{ELSEWHERE}"})
+
+    found = main(["report", *others, f"--flux={flux}", "--argocd=all", "--live=live.yaml", "--output=json=r"])
+
+    errors = json.loads(Path("r").read_text())["errors"]
+    assert found == status
+    assert (errors == []) is (status == 0)
+    assert all(error.endswith(", so there is nothing to compare") for error in errors)
+
+
 @pytest.mark.parametrize("kind", ["flux", "argocd", "helm-release"])
 def test_a_name_that_does_not_exist_is_a_failure_beside_other_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
