@@ -45,8 +45,12 @@ _SOURCES: Final = {
 }
 #: Fields of a GitRepository that change the contents of its artifact.
 _UNSUPPORTED: Final = ("include", "sparseCheckout")
-#: Fields of ``spec.ref`` that name one commit, not the newest one of a branch.
+#: Fields of ``spec.ref`` of a GitRepository that name one commit, not the newest one of a branch.
 _PINS: Final = ("commit", "tag", "semver", "name")
+#: Fields of ``spec.ref`` of an OCIRepository that name one artifact, or one of a range of versions.
+_ARTIFACTS: Final = ("digest", "tag", "semver")
+#: Where ``flux push artifact`` says which commit an artifact was made from.
+_MADE_FROM: Final = "org.opencontainers.image.revision"
 #: Why a Kustomization is not ready although the revision that it attempted last has been applied.
 _AFTER_APPLYING: Final = frozenset({"HealthCheckFailed", "PruneFailed"})
 _SECRET: Final = ControllerKind("", "Secret")
@@ -146,7 +150,7 @@ class _Kustomization:
         applied = self._applied_commit()
         name = self._info.name
         notes: list[str] = []
-        commit = repository.pinned
+        commit = repository.pinned or self._made_from(repository, tree)
         behind = self._checkouts.commits_behind(tree, applied) if applied is not None and commit is None else 0
         if applied is not None and behind:
             commit = applied
@@ -216,6 +220,12 @@ class _Kustomization:
             return read_built(built, shown, partial(finish, spec=self._spec, variables=variables))
         except SourceError as error:
             raise copy.error(error) from None
+
+    def _made_from(self, repository: "_Repository", tree: WorkTree) -> str | None:
+        """Returns the commit that an artifact of a registry was made from, if the checkout has it."""
+        if repository.made_from is None or tree.commit is None:
+            return None
+        return self._checkouts.full_hash(tree, repository.made_from)
 
     # -- what was applied last
 
@@ -308,12 +318,14 @@ class _Repository:
         ignore: The patterns of files that are not in its artifact, or None.
         pinned: The commit of its tag or other fixed revision; None if it follows a branch.
         has_submodules: Whether its artifact contains them.
+        made_from: The commit that the artifact of an OCIRepository was made from, if that is known and one is chosen.
     """
 
     url: str
     ignore: str | None
     pinned: str | None
     has_submodules: bool = False
+    made_from: str | None = None
 
     def has(self, missing: str) -> bool:
         """Returns whether its artifact has something that a copy lacks, and it may be a manifest."""
@@ -341,13 +353,16 @@ class _Repository:
             else text_at(source, "url")
         )
         revision = as_object(source.get("ref"))
-        pinned = None
-        if any(revision.get(field) for field in _PINS):
-            pinned = text_at(revision, "commit") or commit_of(text_at(body, "status", "artifact", "revision"))
+        artifact = as_object(at(body, "status", "artifact"))
+        pinned = made_from = None
+        if kind == "OCIRepository" and any(revision.get(field) for field in _ARTIFACTS):
+            made_from = commit_of(text_at(artifact, "metadata", _MADE_FROM))
+        if kind == "GitRepository" and any(revision.get(field) for field in _PINS):
+            pinned = text_at(revision, "commit") or commit_of(text_at(artifact, "revision"))
             if not pinned:
                 raise SourceError(f"the commit of {kind} {name} is not known: it has no artifact")
         has_submodules = source.get("recurseSubmodules") is True
-        return cls(url, ignore if isinstance(ignore, str) else None, pinned, has_submodules)
+        return cls(url, ignore if isinstance(ignore, str) else None, pinned, has_submodules, made_from)
 
 
 def _inventory(kustomization: Object) -> Iterator[ObjectKey]:

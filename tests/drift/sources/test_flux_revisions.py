@@ -1,0 +1,134 @@
+"""A source of a Kustomization that follows a branch is read as it is checked out, any other at its commit."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.cli import main
+from tests.drift.sources.conftest import URL
+from tests.git import git
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {a: '%s'}\n"
+#: Stands for a kustomize that builds a folder with one file, which is named by the kustomization that drift writes.
+KUSTOMIZE = """#!/bin/sh
+for root do :; done
+found="$root/$(sed 's/.*"resources": \\["\\([^"]*\\)"\\].*/\\1/' "$root/kustomization.yaml")"
+[ -f "$found" ] || found="$found/a.yaml"
+cat "$found"
+"""
+
+
+class Repository:
+    """A work tree on main, whose first commit is what Flux applied. Its newest one changes data.a."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        git(root, "init", "--quiet", "--initial-branch=main")
+        git(root, "remote", "add", "origin", URL)
+        self.pinned, self.newest = (self.commit(number) for number in (1, 2))
+
+    def commit(self, number: int) -> str:
+        (self.root / "dir").mkdir(exist_ok=True)
+        (self.root / "dir/a.yaml").write_text(CONFIG % number)
+        git(self.root, "add", "dir")
+        git(self.root, "commit", "--quiet", "--message=change")
+        return git(self.root, "rev-parse", "HEAD")
+
+    def report(
+        self, ref: dict[str, str], kind: str = "GitRepository", artifact: Any = None, live: str = "1"
+    ) -> tuple[int, list[Any], str]:
+        """Returns the status, the path and cause of each finding, and the messages and notes of the report.
+
+        Args:
+            ref: What the source follows.
+            kind: Its kind.
+            artifact: What Flux downloaded.
+            live: data.a in the cluster.
+        """
+        applied = {
+            "lastAppliedRevision": f"main@sha1:{self.pinned}",
+            "lastAttemptedRevision": f"main@sha1:{self.pinned}",
+        }
+        if kind == "OCIRepository":
+            applied = {
+                "lastAppliedRevision": "1.0.0@sha256:" + "0" * 64,
+                "lastAppliedOriginRevision": f"main@sha1:{self.pinned}",
+            }
+        spec = {"path": "./dir", "prune": True, "interval": "5m", "sourceRef": {"kind": kind, "name": "apps"}}
+        objects = [
+            {
+                "apiVersion": f"{group}.toolkit.fluxcd.io/v1",
+                "kind": name,
+                "metadata": {"name": "apps", "namespace": "flux-system"},
+                **rest,
+            }
+            for group, name, rest in (
+                ("source", kind, {"spec": {"url": URL, "ref": ref}, "status": {"artifact": artifact}}),
+                ("kustomize", "Kustomization", {"spec": spec, "status": applied}),
+            )
+        ]
+        documents = [CONFIG % live, *map(json.dumps, objects)]
+        (self.root / ".git/live.yaml").write_text("\n---\n".join(documents))
+        flags = ("--live", ".git/live.yaml", "--unmanaged", "off", "--output", "json=.git/report.json")
+        code = main(["report", "--flux", "flux-system/apps", "--checkout", ".", *flags])
+        report = json.loads((self.root / ".git/report.json").read_text())
+        found = [(one["path"], one["cause"]) for item in report["objects"] for one in item["findings"]]
+        return code, found, " ".join((*report["errors"], *report["notes"]))
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    program, root = tmp_path / "bin/kustomize", tmp_path / "apps"
+    program.parent.mkdir()
+    program.write_text(KUSTOMIZE)
+    program.chmod(0o755)
+    root.mkdir()
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(root)
+    return Repository(root)
+
+
+PENDING = (1, [("data.a", "pending-sync")])
+
+
+def test_a_branch_is_read_as_it_is_checked_out(repository: Repository) -> None:
+    assert repository.report({"branch": "main"})[:2] == PENDING
+    assert repository.report({"branch": "main"}, live="2")[:2] == (0, [])
+
+
+def test_a_tag_is_read_at_the_commit_of_its_artifact(repository: Repository) -> None:
+    artifact = {"revision": f"v1@sha1:{repository.pinned}"}
+
+    assert repository.report({"tag": "v1"}, artifact=artifact)[:2] == (0, [])
+    assert repository.report({"tag": "v1"}, artifact=artifact, live="2")[0] == 1
+    code, _, message = repository.report({"tag": "v1"})
+    assert code == 3
+    assert "the commit of GitRepository apps is not known: it has no artifact" in message
+
+
+@pytest.mark.parametrize("ref", [{"tag": "1.0.0"}, {"semver": "1.x"}, {"digest": "sha256:" + "0" * 64}])
+@pytest.mark.parametrize("form", ["main@sha1:%s", "main/%s", "%s"])
+def test_an_artifact_of_a_registry_is_read_at_the_commit_that_it_was_made_from(
+    repository: Repository, ref: dict[str, str], form: str
+) -> None:
+    def report(live: str) -> tuple[int, list[Any]]:
+        made_from = {"org.opencontainers.image.revision": form % repository.pinned}
+        artifact = {"revision": "1.0.0@sha256:" + "0" * 64, "metadata": made_from}
+        return repository.report(ref, "OCIRepository", artifact, live)[:2]
+
+    assert report(live="1") == (0, [])
+    assert report(live="2")[0] == 1
+
+
+@pytest.mark.parametrize("ref", [{"tag": "1.0.0"}, {"semver": "1.x"}, {}])
+@pytest.mark.parametrize("made_from", [None, "main@sha1:" + "0" * 40, "unknown"])
+def test_an_artifact_of_a_registry_from_a_commit_that_is_not_here_is_read_as_it_is(
+    repository: Repository, ref: dict[str, str], made_from: str | None
+) -> None:
+    artifact = {"metadata": None if made_from is None else {"org.opencontainers.image.revision": made_from}}
+
+    assert repository.report(ref, "OCIRepository", artifact)[:2] == PENDING
+    assert repository.report(ref, "OCIRepository", artifact, live="2")[:2] == (0, [])
