@@ -35,6 +35,12 @@ _SET_BY_LIMIT_RANGE: Final = re.compile(
 _LISTS: Final = {"container": "containers", "init container": "initContainers"}
 _CONTAINER_LISTS: Final = tuple(_LISTS.values())
 
+#: The Secret in which Argo CD's server keeps its own keys, which its manifest leaves out:
+#: https://github.com/argoproj/argo-cd/blob/v3.1.0/util/settings/settings.go (InitializeSettings)
+_ARGOCD_SECRET: Final = "argocd-secret"  # noqa: S105 - a name
+_SERVER_KEYS: Final = ("admin.password", "admin.passwordMtime", "server.secretkey", "tls.crt", "tls.key")
+_ARGOCD_SERVER: Final = "argocd-server"
+
 
 def remove_kind_specifics(
     group: str, kind: str, name: str, desired: Object, live: Object, *, ownership: Ownership
@@ -57,6 +63,8 @@ def remove_kind_specifics(
         live, decisions = _without_limit_ranges(desired, live, ownership.tree)
     elif (group, kind) == ("", "ServiceAccount"):
         live, decisions = _without_generated_tokens(desired, live, name)
+    elif (group, kind, name) == ("", "Secret", _ARGOCD_SECRET):
+        live, decisions = _without_server_keys(desired, live, ownership)
     elif (group, kind) in _WITH_CA_BUNDLES:
         path = _WITH_CA_BUNDLES[group, kind]
         left, right = _get(desired, *path), _get(live, *path)
@@ -287,6 +295,21 @@ def _without_host_ports(desired_spec: Json, live: Object, spec_path: tuple[str, 
 
 def _is_host_port(port: Object) -> bool:
     return "hostPort" in port and bool(port["hostPort"] == port.get("containerPort"))
+
+
+# -- Secret
+
+
+def _without_server_keys(desired: Object, live: Object, ownership: Ownership) -> tuple[Object, list[Decision]]:
+    """Argo CD's server fills in its keys when it starts. What anything else has written is compared."""
+    decisions = []
+    for key in _SERVER_KEYS:
+        node = owner_node(ownership.tree, ("data", key))
+        owners = {ownership.entries[index].actor.manager for index in node.all_owners()} if node is not None else set()
+        if _get(desired, "data", key) is None and _get(live, "data", key) is not None and owners == {_ARGOCD_SERVER}:
+            live = _without(live, "data", key)
+            decisions.append(Decision(render(("data", key)), "filled in by Argo CD's server when it starts"))
+    return live, decisions
 
 
 # -- CA bundles

@@ -15,7 +15,7 @@ from drift.objects import Object, ObjectKey, as_object, at, text_at
 
 _FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
 #: Appliers that treat the hooks of Helm and Argo CD like any other object.
-_WITHOUT_HOOKS: Final = frozenset({"kustomize-controller", "flux"})
+_WITHOUT_HOOKS: Final = frozenset({"flux", "flux-operator", "kustomize-controller"})
 #: Argo CD adds the namespace to the name of an Application outside this namespace.
 _ARGOCD_NAMESPACE: Final = "argocd"
 

@@ -16,10 +16,12 @@ from drift.objects import Json, as_object, at, objects_at
 _WRITTEN_BY: Final = {
     "argocd.argoproj.io/instance": ("argocd",),
     "argocd.argoproj.io/tracking-id": ("argocd",),
+    "fluxcd.controlplane.io/name": ("flux-operator",),
     "helm.toolkit.fluxcd.io/name": ("helm-controller",),
     "kapp.k14s.io/app": ("kapp",),
     "kustomize.toolkit.fluxcd.io/name": ("flux",),
     "meta.helm.sh/release-name": ("fleet", "helm", "helm-controller"),
+    "resourceset.fluxcd.controlplane.io/name": ("flux-operator",),
 }
 
 

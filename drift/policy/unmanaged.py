@@ -170,6 +170,7 @@ class _SystemObject:
     annotation: str | None
     by_applier: bool
     by_cluster: bool
+    managers: frozenset[str]
 
     @property
     def is_whole_namespace(self) -> bool:
@@ -184,6 +185,7 @@ class _SystemObject:
             and _has(metadata.get("annotations"), self.annotation)
             and (not self.by_applier or may_be_applied(metadata))
             and not (self.by_cluster and _is_made_by_person(metadata))
+            and not (self.managers and {actor.manager for actor in actors_of(metadata)} - self.managers)
         )
 
 
@@ -227,6 +229,7 @@ def _system_objects() -> tuple[_SystemObject, ...]:
             annotation=item.get("annotation"),
             by_applier=item.get("byApplier", False),
             by_cluster=item.get("byCluster", False),
+            managers=frozenset(item.get("managers", ())),
         )
         for item in data["objects"]
     )

@@ -222,6 +222,43 @@ def test_the_rules_of_a_role_whose_aggregation_a_user_ended_are_reported(
     assert sorted(causes(found)) == expected
 
 
+# -- Argo CD's server fills in its Secret
+
+
+def _argocd_secret(*entries: Fields, name: str = "argocd-secret", **data: str) -> Fields:
+    return _body("v1", "Secret", {"type": "Opaque"} | ({"data": data} if data else {}), *entries, name=name)
+
+
+SERVER_KEYS = {"admin.password": "YQ==", "admin.passwordMtime": "YQ==", "server.secretkey": "YQ=="}
+
+
+def test_the_keys_of_argocds_server_are_filled_in() -> None:
+    applied, server = (
+        entry("argocd-controller", "Update", {"type": ""}),
+        entry("argocd-server", "Update", {"data": SERVER_KEYS}),
+    )
+
+    assert causes(compare(_argocd_secret(), _argocd_secret(applied, server, **SERVER_KEYS))) == []
+    # Another Secret, and another key.
+    assert causes(compare(_argocd_secret(name="b"), _argocd_secret(applied, server, name="b", **SERVER_KEYS))) != []
+    more = entry("argocd-server", "Update", {"data": SERVER_KEYS | {"oidc.secret": ""}})
+    found = compare(_argocd_secret(), _argocd_secret(applied, more, **SERVER_KEYS, **{"oidc.secret": "YQ=="}))
+    assert causes(found) == [("oidc.secret", "added", "manual", ["argocd-server"])]
+
+
+def test_a_key_of_argocds_server_that_a_user_set_is_reported() -> None:
+    applied, server = (
+        entry("argocd-controller", "Update", {"type": ""}),
+        entry("argocd-server", "Update", {"data": SERVER_KEYS}),
+    )
+    edited = {**entry("kubectl-edit", "Update", {"data": {"server.secretkey": ""}}), "time": LATER}
+    del server["fieldsV1"]["f:data"]["f:server.secretkey"]
+
+    found = compare(_argocd_secret(), _argocd_secret(applied, server, edited, **SERVER_KEYS))
+
+    assert causes(found) == [("server.secretkey", "added", "manual", ["kubectl-edit"])]
+
+
 # -- cert-manager or an operator fills in a CA bundle
 
 

@@ -10,6 +10,7 @@ from tests.drift.compare.managed_fields import Fields, causes, compare, entry
 FLUX = {"kustomize.toolkit.fluxcd.io/name": "flux-system"}
 FLUX_FINALIZER = "finalizers.fluxcd.io"
 #: Rancher's server and its agent in the cluster.
+NOTIFIED = "notified.notifications.argoproj.io"
 RANCHER = ["rancher", "agent"]
 LOAD_BALANCER = "service.kubernetes.io/load-balancer-cleanup"
 
@@ -73,6 +74,7 @@ def _added(manager: str, field: str, name: str, api_version: str, kind: str) -> 
         ("v1", "PersistentVolumeClaim", "finalizers", "kubernetes.io/pvc-protection", ["kubectl-create"]),
         ("apps/v1", "Deployment", "annotations", "deployment.kubernetes.io/revision", ["before-first-apply"]),
         ("apps/v1", "Deployment", "annotations", "field.cattle.io/publicEndpoints", RANCHER),
+        ("apps/v1", "Deployment", "annotations", NOTIFIED, ["argocd-notifications", "argocd-notifications-controller"]),
         ("v1", "Namespace", "annotations", "cattle.io/status", RANCHER),
         ("v1", "Namespace", "annotations", "field.cattle.io/projectId", RANCHER),
         ("v1", "Namespace", "annotations", "lifecycle.cattle.io/create.namespace-auth", RANCHER),
@@ -100,6 +102,7 @@ def test_what_controllers_write_is_silent(
         ("annotations", "deployment.kubernetes.io/revision"),
         ("annotations", "openshift.io/sa.scc.uid-range"),
         ("annotations", "field.cattle.io/other"),
+        ("annotations", NOTIFIED),
         ("finalizers", "controller.cattle.io/namespace-auth"),
     ],
 )

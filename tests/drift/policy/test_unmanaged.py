@@ -147,3 +147,38 @@ def test_a_namespace_without_objects_of_git_is_unmanaged() -> None:
     found = _judge_namespace("kubectl-create", "tools")
     assert isinstance(found, UnmanagedObject)
     assert found.note is None
+
+
+@pytest.mark.parametrize(
+    ("name", "creator"), [("argocd-initial-admin-secret", "argocd-server"), ("argocd-redis", "argocd")]
+)
+def test_the_secrets_that_argocd_creates_are_left_out_unless_a_person_wrote_to_them(name: str, creator: str) -> None:
+    assert _judge("Secret", _entry(creator), name=name) == "created by Argo CD"
+    for entries in ([_entry(creator), _entry("kubectl-edit", LATER)], [_entry("kubectl-create")]):
+        assert isinstance(_judge("Secret", *entries, name=name), UnmanagedObject)
+    assert isinstance(_judge("Secret", _entry(creator), name="argocd-repository"), UnmanagedObject)
+
+
+def test_what_the_flux_operator_applies_has_another_applier() -> None:
+    labels = {f"resourceset.fluxcd.controlplane.io/{name}": "apps" for name in ("name", "namespace")}
+
+    found = _judge("ConfigMap", _entry("flux-operator", operation="Apply"), _entry("kubectl-edit"), labels=labels)
+
+    assert found == "another applier manages it (label resourceset.fluxcd.controlplane.io/name)"
+    # The labels can be copied.
+    assert isinstance(_judge("ConfigMap", _entry("kubectl-create"), labels=labels), UnmanagedObject)
+
+
+@pytest.mark.parametrize(
+    "manager",
+    [
+        "argocd-applicationset-controller",
+        "argocd-notifications",
+        "argocd-notifications-controller",
+        "flagger",
+        "rollouts-controller",
+    ],
+)
+def test_what_a_controller_of_argo_or_flagger_creates_is_left_out(manager: str) -> None:
+    assert _judge("Service", _entry(manager)) == "controllers created it"
+    assert isinstance(_judge("Service", _entry("kubectl-create"), _entry(manager, LATER)), UnmanagedObject)
