@@ -275,6 +275,9 @@ def scan_options(desired: Desired, settings: Settings, namespace: str | None, sy
         ignore_differences=tuple(entry for source in desired.rendered for entry in source.ignore_differences),
         applied=frozenset(key for source in desired.rendered for key in source.applied),
         keepers=dict(source.keeps for source in desired.rendered if source.keeps is not None),
+        gitops_objects=frozenset(
+            source.gitops_object for source in desired.rendered if source.gitops_object is not None
+        ),
         bases={source.info.name: source.base for source in desired.rendered if source.base is not None},
         field_place=FieldLines(revisions).find,
         with_secret_values=frozenset(source.info.name for source in desired.rendered if source.has_secret_values),

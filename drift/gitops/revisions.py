@@ -3,19 +3,26 @@
 A Kustomization or Application is read only if one of its objects differs, so a cluster in sync costs no requests.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Protocol
 
 from drift.errors import DriftError, RequestError
+from drift.gitops.argocd_tracking import INSTANCE_LABEL, argocd_tracking
 from drift.gitops.sync_record import SyncedSource, SyncRecord, application_record, kustomization_record
 from drift.gitops.tracked_by import GitOpsObject, gitops_object_of
 from drift.kube.live import LiveSource
 from drift.kube.resources import Resources
 from drift.objects import Manifest, Object, ObjectKey
+from drift.words import first_few
 
 Manifests = Mapping[ObjectKey, Manifest]
 
+#: Where Argo CD usually runs.
+ARGOCD_NAMESPACE: Final = "argocd"
+#: The number of Applications that a note names.
+_MAX_NAMES: Final = 3
 #: How many digits of a commit are shown.
 SHORT: Final = 12
 _READERS: Final[Mapping[str, Callable[[Object], SyncRecord]]] = {
@@ -75,6 +82,7 @@ class SyncedRevisions:
         repository: Repository,
         by_key: Callable[[Sequence[Manifest]], Manifests],
         resources: Resources | None = None,
+        known: Collection[GitOpsObject] = (),
     ) -> None:
         """Reads nothing yet.
 
@@ -83,11 +91,15 @@ class SyncedRevisions:
             repository: Reads the manifests at a commit.
             by_key: Returns manifests by their keys.
             resources: The kinds that may be read; None for all kinds in the source.
+            known: The Kustomizations and Applications that were rendered.
         """
         self._source = source
         self._repository = repository
         self._by_key = by_key
         self._resources = resources or source.resources
+        self._known = known
+        self._resolved: dict[GitOpsObject, GitOpsObject] = {}
+        self._absent: dict[GitOpsObject, None] = {}
         self._records: dict[GitOpsObject, SyncRecord | None] = {}
         self._unread: dict[GitOpsObject, str] = {}
         self._manifests: dict[str, Manifests | str] = {}
@@ -96,12 +108,19 @@ class SyncedRevisions:
     @property
     def notes(self) -> Sequence[str]:
         """Why last synced manifests could not be found, one sentence each."""
-        return tuple(self._notes)
+        if not self._absent:
+            return tuple(self._notes)
+        names = first_few(sorted(map(str, self._absent)), _MAX_NAMES)
+        return (*self._notes, f"what was synced last is not known: the tracking names {names}, which was not found")
 
     def manifests(self, live: Object, key: ObjectKey) -> Manifests | None:
         """Returns the manifests from which a live object was last synced, or None if they are unknown."""
         owner = gitops_object_of(live)
-        return None if owner is None else self._base(owner, key)
+        if owner is None:
+            return None
+        if self._lacks(owner) and _is_certain(live):
+            self._absent[owner] = None
+        return self._base(owner, key)
 
     def contradicts(self, live: Object, key: ObjectKey) -> bool:
         """Returns whether the GitOps controller itself says that a live object differs from Git."""
@@ -140,7 +159,7 @@ class SyncedRevisions:
         if not self._repository.may_be_behind():
             return None
         found: dict[str, tuple[int, GitOpsObject]] = {}
-        for owner in sorted(objects, key=str):
+        for owner in sorted(map(self.resolve, objects), key=str):
             record = self._record(owner)
             commits = record.commits() if record is not None else ()
             behind = [(self._repository.commits_behind(commit), commit) for commit in sorted(commits)]
@@ -178,6 +197,7 @@ class SyncedRevisions:
         return [owner for owner in known if (record := self._record(owner)) and record.lists(key)] or known
 
     def _base(self, owner: GitOpsObject, key: ObjectKey) -> Manifests | None:
+        owner = self.resolve(owner)
         record = self._record(owner)
         if record is None:
             if owner in self._unread:
@@ -192,7 +212,46 @@ class SyncedRevisions:
             return None
         return found
 
+    def resolve(self, owner: GitOpsObject) -> GitOpsObject:
+        """Returns a Kustomization or Application with its namespace. That of Argo CD is looked up once."""
+        if owner.namespace:
+            return owner
+        if owner not in self._resolved:
+            self._resolved[owner] = self._find(owner)
+        return self._resolved[owner]
+
+    def _find(self, owner: GitOpsObject) -> GitOpsObject:
+        usual = replace(owner, namespace=ARGOCD_NAMESPACE)
+        rendered = owner.among(self._known)
+        if len(rendered) == 1:
+            return rendered[0]
+        if self._record(usual) is not None:
+            return usual
+        found = owner.among(self._applications or ())
+        if len(found) > 1:
+            self._unread[usual] = f"cannot tell which {owner} was synced last: several namespaces have one"
+        return found[0] if len(found) == 1 else usual
+
+    @cached_property
+    def _applications(self) -> Sequence[GitOpsObject] | None:
+        """All Applications of the cluster; None if it has no such kind, or the account may not list them."""
+        resource = self._resources.preferred("argoproj.io", "Application")
+        if resource is None:
+            return None
+        try:
+            listed = [*self._source.list(resource, None, metadata_only=True)]
+        except RequestError:
+            return None
+        return [GitOpsObject("argoproj.io", "Application", live.namespace or "", live.name) for live in listed]
+
+    def _lacks(self, owner: GitOpsObject) -> bool:
+        """Whether the cluster has Applications, but not this one."""
+        found = self.resolve(owner)
+        is_readable = owner.kind == "Application" and self._record(found) is None and found not in self._unread
+        return is_readable and self._applications is not None
+
     def _record(self, owner: GitOpsObject) -> SyncRecord | None:
+        owner = self.resolve(owner)
         if owner not in self._records:
             self._records[owner] = self._read(owner)
         return self._records[owner]
@@ -238,6 +297,12 @@ class SyncedRevisions:
             except DriftError as error:
                 self._manifests[commit] = str(error)
         return self._manifests[commit]
+
+
+def _is_certain(live: Object) -> bool:
+    """Whether it is certain that Argo CD tracks an object: charts and people use its default label, too."""
+    found = argocd_tracking(live)
+    return found is not None and (found.by_annotation or found.label not in {None, INSTANCE_LABEL})
 
 
 def how_far_behind(count: int, commit: str, what: str) -> str:

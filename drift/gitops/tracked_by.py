@@ -1,8 +1,8 @@
 """The Kustomization, Application or release that live objects name in tracking labels and annotations."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -16,13 +16,14 @@ from drift.objects import Object, ObjectKey, as_object, at, text_at
 _FLUX_LABEL: Final = "kustomize.toolkit.fluxcd.io/"
 #: Appliers that treat the hooks of Helm and Argo CD like any other object.
 _WITHOUT_HOOKS: Final = frozenset({"flux", "flux-operator", "kustomize-controller"})
-#: Argo CD adds the namespace to the name of an Application outside this namespace.
-_ARGOCD_NAMESPACE: Final = "argocd"
 
 
 @dataclass(frozen=True, slots=True)
 class GitOpsObject:
-    """A Flux Kustomization or an Argo CD Application."""
+    """A Flux Kustomization or an Argo CD Application.
+
+    Argo CD leaves out the namespace of an Application that is in its own. Then ``namespace`` is "".
+    """
 
     group: str
     kind: str
@@ -31,7 +32,11 @@ class GitOpsObject:
 
     def __str__(self) -> str:
         """Returns ``Kustomization NAMESPACE/NAME``."""
-        return f"{self.kind} {self.namespace}/{self.name}"
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+    def among(self, known: Iterable["GitOpsObject"]) -> list["GitOpsObject"]:
+        """Returns those of some objects that this one may be, because its namespace is not known."""
+        return [one for one in known if replace(one, namespace="") == self]
 
 
 def gitops_object_of(live: Object) -> GitOpsObject | None:
@@ -47,7 +52,7 @@ def gitops_object_of(live: Object) -> GitOpsObject | None:
             return None
         application = found.application
     namespace, _, name = application.rpartition("_")
-    return GitOpsObject("argoproj.io", "Application", namespace or _ARGOCD_NAMESPACE, name)
+    return GitOpsObject("argoproj.io", "Application", namespace, name)
 
 
 #: Endings of the tracking labels and annotations whose value names the tracker, and not, say, its namespace.

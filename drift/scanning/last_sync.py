@@ -1,13 +1,13 @@
 """What was last synced, as the user names it or as Flux and Argo CD record it; it says why an object is missing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from drift.compare.show import contains_redacted, incomparables_in
 from drift.errors import ConnectError, ScanError
 from drift.gitops.opt_outs import apply_opt_outs, expected_absence, hook_of
-from drift.gitops.revisions import SyncedAhead, SyncedRevisions
+from drift.gitops.revisions import ARGOCD_NAMESPACE, SyncedAhead, SyncedRevisions
 from drift.gitops.tracked_by import GitOpsObject, Trackers, gitops_object_of
 from drift.kube.live import LiveSource
 from drift.model import Cause, NotCompared, ObjectReport, Report, Status
@@ -37,6 +37,7 @@ class LastSync:
         others: Adds the trackers of the objects of other shards.
         applied: The objects that the GitOps controllers of the sources list as applied.
         keepers: As in `Options`.
+        known: The Kustomizations and Applications that were rendered.
 
     Attributes:
         applied: The objects that were synced from the sources, whether these still describe them or not.
@@ -52,10 +53,12 @@ class LastSync:
         *,
         applied: frozenset[ObjectKey],
         keepers: Mapping[GitOpsObject, str],
+        known: Collection[GitOpsObject] = (),
     ) -> None:
         self._by_source = by_source
         self.applied = applied.union(*by_source.values())
         self._keepers = keepers
+        self._known = known
         self._named = named
         self._recorded = recorded
         self._trackers = trackers
@@ -136,6 +139,11 @@ class LastSync:
         owner = gitops_object_of(live)
         if owner is None:
             return None
+        if self._recorded is not None:
+            owner = self._recorded.resolve(owner)
+        elif not owner.namespace:
+            rendered = owner.among(self._known)
+            owner = rendered[0] if len(rendered) == 1 else replace(owner, namespace=ARGOCD_NAMESPACE)
         setting = self._keepers.get(owner) or (self._recorded.keeps(owner) if self._recorded is not None else None)
         return None if setting is None else f"{setting} of {owner}"
 

@@ -68,6 +68,7 @@ class Options:
             revisions above for the objects of that source.
         applied: The objects that the GitOps controllers of the sources list as applied.
         keepers: The Kustomizations and Applications that do not prune, with the setting that turns pruning off.
+        gitops_objects: The Kustomizations and Applications that were rendered.
         files: The names of the sources that are plain files. Two of these must not define the same object.
         with_secret_values: The names of the sources that put values of Secrets into other objects, as far as that is
             known. Their manifests do not show them.
@@ -92,6 +93,7 @@ class Options:
     bases: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
     applied: frozenset[ObjectKey] = frozenset()
     keepers: Mapping[GitOpsObject, str] = field(default_factory=dict)
+    gitops_objects: frozenset[GitOpsObject] = frozenset()
     files: frozenset[str] = frozenset()
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
     with_variables: frozenset[str] = frozenset()

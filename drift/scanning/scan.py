@@ -139,11 +139,12 @@ class _Scan:
             None if options.synced is None else mapper.by_key(options.synced),
             None
             if options.repository is None
-            else SyncedRevisions(source, options.repository, mapper.by_key, resources),
+            else SyncedRevisions(source, options.repository, mapper.by_key, resources, options.gitops_objects),
             self._inference.trackers,
             self._others,
             applied=options.applied,
             keepers=options.keepers,
+            known=options.gitops_objects,
         )
         self._autoscalers = Autoscalers(source, resources)
         ignore_differences, self._ignore_notes = read_ignore_differences(manifests)

@@ -164,6 +164,7 @@ class _Application:
             base,
             tuple(notes),
             applied=frozenset(_to_be_pruned(self._body)) if number == 0 else frozenset(),
+            gitops_object=self._identity,
             keeps=None if keeps is None else (self._identity, keeps),
             ignore_differences=tuple(ignores),
         )

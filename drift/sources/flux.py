@@ -192,6 +192,7 @@ class _Kustomization:
             tuple(notes),
             applied=frozenset(_inventory(self._body)),
             has_secret_values=has_secret_values,
+            gitops_object=self._identity,
             keeps=None if keeps is None else (self._identity, keeps),
             ignore_differences=tuple(ignores),
         )

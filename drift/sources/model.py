@@ -99,6 +99,7 @@ class Rendered:
         ignore_differences: What its GitOps controller ignores.
         has_secret_values: Whether values of Secrets may be in its objects. Its manifests have them redacted or, if they
             were not read, as `Incomparable`.
+        gitops_object: Its Kustomization or Application, or None.
         keeps: Its Kustomization or Application, and the setting that tells it not to prune, or None if it prunes.
         replaces: The name of another source with the same objects, which this one replaces, or None.
         skipped: Why the source is left out by design, in one line, for example because it is applied to another
@@ -115,6 +116,7 @@ class Rendered:
     applied: frozenset[ObjectKey] = frozenset()
     ignore_differences: tuple[IgnoreDifferences, ...] = ()
     has_secret_values: bool = False
+    gitops_object: GitOpsObject | None = None
     keeps: tuple[GitOpsObject, str] | None = None
     replaces: str | None = None
 

@@ -173,7 +173,8 @@ class Comparison:
         if self._options.repository is None:
             return None
         by_key = ResourceMapper(self._cluster, self._options).by_key
-        found = SyncedRevisions(self._cluster, self._options.repository, by_key).manifests(live.body, change.key)
+        revisions = SyncedRevisions(self._cluster, self._options.repository, by_key, known=self._options.gitops_objects)
+        found = revisions.manifests(live.body, change.key)
         return None if found is None else tuple(found.values())
 
     def _by_key(self) -> Mapping[ObjectKey, Manifest]:

@@ -1,0 +1,135 @@
+"""The Application of an object is found wherever Argo CD runs: its tracking does not name the namespace."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.cli import main
+from tests.git import git
+
+URL = "https://git.example.com/acme/apps"
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: shop}\ndata: {a: '%s', b: '%s'}\n"
+HERE = {"server": "https://kubernetes.default.svc", "namespace": "shop"}
+PENDING, MANUAL = ("a", "data.a", "pending-sync"), ("a", "data.b", "manual")
+
+
+class Synced:
+    """A work tree whose first commit was synced. The second one changes data.a and drops an object."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "apps").mkdir()
+        (root / "apps/a.yaml").write_text(CONFIG % ("a", 1, 1))
+        git(root, "init", "--quiet", "--initial-branch=main")
+        git(root, "remote", "add", "origin", URL)
+        git(root, "add", "apps")
+        git(root, "commit", "--quiet", "--message=synced")
+        self.commit = git(root, "rev-parse", "HEAD")
+        (root / "apps/a.yaml").write_text(CONFIG % ("a", 2, 1))
+        git(root, "commit", "--quiet", "--all", "--message=not synced yet")
+
+    def application(self, namespace: str, name: str = "web", *options: str) -> dict[str, Any]:
+        source = {"repoURL": URL, "path": "apps", "targetRevision": "HEAD"}
+        return {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"source": source, "destination": HERE, "syncPolicy": {"syncOptions": [*options]}},
+            "status": {
+                "history": [{"id": 0, "deployedAt": "2026-01-01T00:00:00Z", "source": source, "revision": self.commit}]
+            },
+        }
+
+    def report(
+        self, *applications: dict[str, Any], tracked_by: str = "web", sources: tuple[str, ...] = ("apps",)
+    ) -> tuple[list[Any], list[str]]:
+        """Returns the name, path and cause of each finding that counts, and the notes.
+
+        The cluster has ConfigMap a as it was synced, but without data.b, and ConfigMap dropped.
+        """
+        live = [*applications]
+        for name in ("a", "dropped"):
+            tracking = {"argocd.argoproj.io/tracking-id": f"{tracked_by}:/ConfigMap:shop/{name}"}
+            applied: dict[str, Any] = {"f:data": {"f:a": {}}}
+            live.append(
+                {
+                    "apiVersion": "v1",
+                    "kind": "ConfigMap",
+                    "metadata": {
+                        "name": name,
+                        "namespace": "shop",
+                        "uid": name,
+                        "annotations": tracking,
+                        "managedFields": [
+                            {
+                                "manager": "argocd-controller",
+                                "operation": "Apply",
+                                "apiVersion": "v1",
+                                "time": "2026-01-01T00:00:00Z",
+                                "fieldsV1": applied,
+                            }
+                        ],
+                    },
+                    "data": {"a": "1"},
+                }
+            )
+        (self.root / "live.yaml").write_text("\n---\n".join(map(json.dumps, live)))
+        main(["report", *sources, "--live", "live.yaml", "--output", "json=report.json"])
+        report = json.loads((self.root / "report.json").read_text())
+        found = [
+            (item["name"], one["path"], one["cause"])
+            for item in report["objects"]
+            for one in item["findings"]
+            if one["ignored"] is None
+        ]
+        return found, [note for note in report["notes"] if "synced last" in note]
+
+
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Synced:
+    monkeypatch.chdir(tmp_path)
+    return Synced(tmp_path)
+
+
+DROPPED = ("dropped", "", "pending-sync")
+
+
+@pytest.mark.parametrize("namespace", ["argocd", "openshift-gitops"])
+def test_what_was_synced_last_is_known_wherever_argocd_runs(synced: Synced, namespace: str) -> None:
+    others = synced.application(namespace, "other"), synced.application("team", "api")
+
+    assert synced.report(synced.application(namespace), *others) == ([PENDING, MANUAL, DROPPED], [])
+    kept = synced.application(namespace, "web", "Prune=false")
+    assert synced.report(kept, *others) == ([PENDING, MANUAL], [])
+
+
+def test_an_application_that_is_not_found_is_named_in_one_note(synced: Synced) -> None:
+    found, notes = synced.report(synced.application("openshift-gitops", "other"))
+
+    assert MANUAL not in found
+    assert notes == ["what was synced last is not known: the tracking names Application web, which was not found"]
+    # Argo CD runs elsewhere.
+    assert synced.report()[1] == []
+
+
+def test_the_one_of_several_namespaces_is_not_guessed(synced: Synced) -> None:
+    applications = [synced.application(name) for name in ("one", "two")]
+
+    _, notes = synced.report(*applications)
+
+    assert notes == ["cannot tell which Application web was synced last: several namespaces have one"]
+    assert synced.report(*applications, synced.application("argocd"))[1] == []
+    assert synced.report(*applications, tracked_by="two_web") == ([PENDING, MANUAL, DROPPED], [])
+
+
+@pytest.mark.parametrize("namespace", ["argocd", "openshift-gitops"])
+def test_an_application_that_is_rendered_tells_what_it_keeps(synced: Synced, namespace: str) -> None:
+    other = synced.application("team", "web")
+    other["spec"]["destination"] = {"server": "https://elsewhere.example.com"}
+    sources = (f"--argocd={namespace}/web", "--checkout=.")
+
+    for options, expected in (((), [PENDING, MANUAL, DROPPED]), (("Prune=false",), [PENDING, MANUAL])):
+        application = synced.application(namespace, "web", *options)
+        assert synced.report(application, other, sources=sources)[0] == expected
