@@ -27,7 +27,15 @@ from drift.sources.argocd_build import (
 )
 from drift.sources.argocd_destinations import Destinations, controller_namespace, destination_name, resource_key
 from drift.sources.checkouts import Checkouts
-from drift.sources.controller_objects import CONFIG_MAP, ControllerKind, behind_note, one_line, stale_since, state_of
+from drift.sources.controller_objects import (
+    CONFIG_MAP,
+    ControllerKind,
+    behind_note,
+    branch_note,
+    one_line,
+    stale_since,
+    state_of,
+)
 from drift.sources.model import ALL, Rendered, SourceContext
 from drift.words import first_few
 
@@ -36,6 +44,8 @@ _APPLICATION: Final = ControllerKind("argoproj.io", "Application")
 _NAMED: Final = 3
 #: Revisions that follow the default branch.
 _NEWEST: Final = frozenset({"", "HEAD"})
+#: The full name of a branch.
+_BRANCH: Final = "refs/heads/"
 _SHORT_HASH: Final = re.compile(r"[0-9a-fA-F]{7,40}")
 #: The beginning of a revision that is hardly a branch.
 _VERSION: Final = re.compile(r"refs/tags/|v?[0-9]+\.[0-9]|[0-9a-fA-F]{7,40}\Z")
@@ -143,6 +153,9 @@ class _Application:
         commit, behind = read[number]
         if behind and applied is not None:
             notes.append(behind_note(info.name, tree, behind, applied, "Argo CD synced last"))
+        branch = text_at(sources[number], "targetRevision").removeprefix(_BRANCH)
+        if commit is not None and commit == self._checkouts.other_branch(tree, branch):
+            notes.append(branch_note(info.name, tree, branch, commit))
         manifests, said = self._builder.manifests(wanted, number)
         notes += said
         base: tuple[Manifest, ...] | None = None
@@ -198,7 +211,9 @@ class _Application:
         return self._checkouts.commits_behind(tree, applied, wanted) if applied and COMMIT.fullmatch(applied) else 0
 
     def _wanted_commit(self, source: Object, number: int) -> str | None:
-        """Returns the commit to which a source is pinned, or None if it follows a branch.
+        """Returns the commit at which to read a source, or None for the files as they are.
+
+        It is the one to which the source is pinned, or the newest one of a branch that is not checked out.
 
         Hydrated manifests are in a branch of their own, which is read as it was fetched if another one is checked out.
 
@@ -215,9 +230,11 @@ class _Application:
         # A folder that is no work tree has one revision: its files as they are.
         if wanted in _NEWEST or tree.commit is None:
             return None
-        branch = wanted.removeprefix("refs/heads/")
+        branch = wanted.removeprefix(_BRANCH)
         if self._checkouts.has_branch(tree, branch):
-            return self._checkouts.branch_elsewhere(tree, branch) if self._is_hydrated else None
+            # A pull request builds on the branch that is followed, but not on what is hydrated from it.
+            find = self._checkouts.branch_elsewhere if self._is_hydrated else self._checkouts.other_branch
+            return find(tree, branch)
         is_range = VERSION_RANGE.search(wanted) is not None
         found = None if is_range else self._checkouts.tag(tree, wanted.removeprefix("refs/tags/"))
         if found is None and _SHORT_HASH.fullmatch(wanted):

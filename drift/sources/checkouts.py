@@ -178,6 +178,7 @@ class Checkouts:
         self._git = Git(deadline, is_isolated=True)
         self._unused: defaultdict[tuple[WorkTree, str | None, str], deque[Copy]] = defaultdict(deque)
         self._behind: dict[tuple[WorkTree, str, str | None], int] = {}
+        self._other_branches: dict[tuple[WorkTree, str], str | None] = {}
         self._folder: Path | None = None
         self._lock = Lock()
 
@@ -259,6 +260,29 @@ class Checkouts:
             for ref in refs.splitlines()
             if ref.removeprefix("refs/heads/") == name or ref.split("/", 3)[1::2] == ["remotes", name]
         ]
+
+    def other_branch(self, tree: WorkTree, name: str) -> str | None:
+        """Returns the newest commit of a branch if another branch is checked out, and does not contain it; else None.
+
+        A branch of its own on top of that one, as for a pull request, is read as it is, and so is a detached commit.
+        """
+        with self._lock:
+            if (tree, name) not in self._other_branches:
+                self._other_branches[tree, name] = self._find_other_branch(tree, name)
+            return self._other_branches[tree, name]
+
+    def _find_other_branch(self, tree: WorkTree, name: str) -> str | None:
+        here = self._git.text(tree.root, "symbolic-ref", "--quiet", "HEAD") if tree.commit is not None else None
+        if here is None or here == f"refs/heads/{name}":
+            return None
+        listed = ("for-each-ref", "--sort=-committerdate", "--format=%(objectname) %(refname)", "refs/remotes")
+        refs = [line.partition(" ") for line in (self._git.text(tree.root, *listed) or "").splitlines()]
+        # refs/remotes/REMOTE/NAME
+        remote = next((commit for commit, _, ref in refs if ref.split("/", 3)[3:] == [name]), None)
+        newest = remote or self._git.commit(tree.root, f"refs/heads/{name}")
+        if newest is None or self._git.text(tree.root, "merge-base", "--is-ancestor", newest, "HEAD") is not None:
+            return None
+        return newest
 
     @contextmanager
     def copy(

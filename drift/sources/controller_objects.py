@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from drift.errors import RequestError, SourceError, UsageError
-from drift.gitops.revisions import how_far_behind
+from drift.gitops.revisions import SHORT, how_far_behind
 from drift.kube.live import LiveObject, LiveSource
 from drift.objects import Object, as_object, at, objects_at, text_at
 from drift.redaction import without_passwords
@@ -174,4 +174,19 @@ def behind_note(name: str, tree: WorkTree, count: int, commit: str, what: str) -
     return (
         f"{name}: {how_far_behind(count, commit, f'which {what}')}, so this report compares with that commit; "
         f"`git -C {tree.root} pull` updates the checkout"
+    )
+
+
+def branch_note(name: str, tree: WorkTree, branch: str, commit: str) -> str:
+    """Returns the note on a source that follows another branch than the one that is checked out.
+
+    Args:
+        name: The source.
+        tree: The checkout.
+        branch: The branch that the source follows.
+        commit: Its newest commit in the checkout.
+    """
+    return (
+        f"{name}: it follows the branch {branch}, and {tree.root} has another one checked out, so this report compares "
+        f"with {commit[:SHORT]}, the newest commit of {branch} there"
     )

@@ -24,6 +24,7 @@ from drift.sources.controller_objects import (
     ControllerKind,
     MissingObjectError,
     behind_note,
+    branch_note,
     last_written,
     newest_history,
     one_line,
@@ -47,6 +48,8 @@ _SOURCES: Final = {
 _UNSUPPORTED: Final = ("include", "sparseCheckout")
 #: Fields of ``spec.ref`` of a GitRepository that name one commit, not the newest one of a branch.
 _PINS: Final = ("commit", "tag", "semver", "name")
+#: The name of a branch, for Git. The field ``name`` comes before all others but ``commit``.
+_BRANCH: Final = "refs/heads/"
 #: Fields of ``spec.ref`` of an OCIRepository that name one artifact, or one of a range of versions.
 _ARTIFACTS: Final = ("digest", "tag", "semver")
 #: Where ``flux push artifact`` says which commit an artifact was made from.
@@ -152,7 +155,11 @@ class _Kustomization:
         notes: list[str] = []
         commit = repository.pinned or self._made_from(repository, tree)
         behind = self._checkouts.commits_behind(tree, applied) if applied is not None and commit is None else 0
-        if applied is not None and behind:
+        other = self._checkouts.other_branch(tree, repository.branch) if repository.branch and commit is None else None
+        if repository.branch and other is not None:
+            commit = other
+            notes.append(branch_note(name, tree, repository.branch, other))
+        elif applied is not None and behind:
             commit = applied
             notes.append(behind_note(name, tree, behind, applied, "Flux applied last"))
         why_unknown = self._why_base_is_unknown(applied, changed_at)
@@ -317,15 +324,17 @@ class _Repository:
     Attributes:
         url: Its URL.
         ignore: The patterns of files that are not in its artifact, or None.
-        pinned: The commit of its tag or other fixed revision; None if it follows a branch.
         has_submodules: Whether its artifact contains them.
+        pinned: The commit of its tag or other fixed revision; None if it follows a branch.
+        branch: The branch that it follows, or None.
         made_from: The commit that the artifact of an OCIRepository was made from, if that is known and one is chosen.
     """
 
     url: str
     ignore: str | None
-    pinned: str | None
     has_submodules: bool = False
+    pinned: str | None = None
+    branch: str | None = None
     made_from: str | None = None
 
     def has(self, missing: str) -> bool:
@@ -353,17 +362,24 @@ class _Repository:
             if kind == "Bucket"
             else text_at(source, "url")
         )
-        revision = as_object(source.get("ref"))
         artifact = as_object(at(body, "status", "artifact"))
-        pinned = made_from = None
-        if kind == "OCIRepository" and any(revision.get(field) for field in _ARTIFACTS):
-            made_from = commit_of(text_at(artifact, "metadata", _MADE_FROM))
-        if kind == "GitRepository" and any(revision.get(field) for field in _PINS):
-            pinned = text_at(revision, "commit") or commit_of(text_at(artifact, "revision"))
-            if not pinned:
-                raise SourceError(f"the commit of {kind} {name} is not known: it has no artifact")
-        has_submodules = source.get("recurseSubmodules") is True
-        return cls(url, ignore if isinstance(ignore, str) else None, pinned, has_submodules, made_from)
+        read = cls(url, ignore if isinstance(ignore, str) else None, source.get("recurseSubmodules") is True)
+        return read._with_revision(kind, name, as_object(source.get("ref")), artifact)
+
+    def _with_revision(self, kind: str, name: str, ref: Object, artifact: Object) -> "_Repository":
+        """Returns the source with what it follows: ``commit`` comes before ``name``, and that before the others."""
+        if kind == "OCIRepository" and any(ref.get(field) for field in _ARTIFACTS):
+            return replace(self, made_from=commit_of(text_at(artifact, "metadata", _MADE_FROM)))
+        if kind != "GitRepository":
+            return self
+        if not ref.get("commit") and text_at(ref, "name").startswith(_BRANCH):
+            return replace(self, branch=text_at(ref, "name").removeprefix(_BRANCH))
+        if not any(ref.get(field) for field in _PINS):
+            return replace(self, branch=text_at(ref, "branch") or None)
+        pinned = text_at(ref, "commit") or commit_of(text_at(artifact, "revision"))
+        if not pinned:
+            raise SourceError(f"the commit of {kind} {name} is not known: it has no artifact")
+        return replace(self, pinned=pinned)
 
 
 def _inventory(kustomization: Object) -> Iterator[ObjectKey]:

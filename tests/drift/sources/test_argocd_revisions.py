@@ -20,9 +20,9 @@ class Repository:
         self.root = root
         git(root, "init", "--quiet", "--initial-branch=main")
         git(root, "remote", "add", "origin", URL)
-        self.pinned, self.newest = (self._commit(number) for number in (1, 2))
+        self.pinned, self.newest = (self.commit(number) for number in (1, 2))
 
-    def _commit(self, number: int) -> str:
+    def commit(self, number: int) -> str:
         (self.root / "dir").mkdir(exist_ok=True)
         (self.root / "dir/a.yaml").write_text(CONFIG % number)
         git(self.root, "add", "dir")
@@ -103,6 +103,28 @@ def test_a_source_that_follows_a_branch_is_read_as_it_is_checked_out(repository:
 
     assert repository.report(source(revision), compared=compared)[:2] == (1, [("data.a", "pending-sync")])
     assert repository.report(source(revision), compared=compared, live="2")[:2] == (0, [])
+
+
+@pytest.mark.parametrize("revision", ["prod", "refs/heads/prod"])
+@pytest.mark.parametrize("where", ["refs/remotes/origin", "refs/heads"])
+def test_a_branch_that_is_not_checked_out_is_read_at_its_newest_commit(
+    repository: Repository, revision: str, where: str
+) -> None:
+    git(repository.root, "checkout", "--quiet", "--detach", repository.pinned)
+    git(repository.root, "update-ref", f"{where}/prod", repository.commit(3))
+    git(repository.root, "checkout", "--quiet", "main")
+
+    assert repository.report(source(revision))[:2] == (1, [("data.a", "pending-sync")])
+    assert repository.report(source(revision), live="3")[:2] == (0, [])
+    assert repository.report(source(revision), live="2")[0] == 1
+    notes = json.loads((repository.root / "report.json").read_text())["notes"]
+    assert any(note.startswith("Application argocd/web: it follows the branch prod, and ") for note in notes)
+    # A branch on top of it is what will be deployed.
+    git(repository.root, "checkout", "--quiet", "-b", "pull-request", f"{where}/prod")
+    repository.commit(4)
+    assert repository.report(source(revision), live="4")[:2] == (0, [])
+    git(repository.root, "checkout", "--quiet", "--detach", "main")
+    assert repository.report(source(revision), live="2")[:2] == (0, [])
 
 
 @pytest.mark.parametrize("revision", ["v1", "refs/tags/v1", "v1.*", "feature", "refs/heads/feature", "0123456"])

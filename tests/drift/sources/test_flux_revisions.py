@@ -94,9 +94,32 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 PENDING = (1, [("data.a", "pending-sync")])
 
 
-def test_a_branch_is_read_as_it_is_checked_out(repository: Repository) -> None:
-    assert repository.report({"branch": "main"})[:2] == PENDING
-    assert repository.report({"branch": "main"}, live="2")[:2] == (0, [])
+@pytest.mark.parametrize("ref", [{"branch": "main"}, {"name": "refs/heads/main"}, {"branch": "production"}])
+def test_a_branch_is_read_as_it_is_checked_out(repository: Repository, ref: dict[str, str]) -> None:
+    artifact = {"revision": f"main@sha1:{repository.pinned}"}
+
+    assert repository.report(ref, artifact=artifact)[:2] == PENDING
+    assert repository.report(ref, artifact=artifact, live="2")[:2] == (0, [])
+
+
+@pytest.mark.parametrize("ref", [{"branch": "prod"}, {"name": "refs/heads/prod", "branch": "main"}])
+@pytest.mark.parametrize("where", ["refs/remotes/origin", "refs/heads"])
+def test_a_branch_that_is_not_checked_out_is_read_at_its_newest_commit(
+    repository: Repository, ref: dict[str, str], where: str
+) -> None:
+    git(repository.root, "checkout", "--quiet", "--detach", repository.pinned)
+    git(repository.root, "update-ref", f"{where}/prod", repository.commit(3))
+    git(repository.root, "checkout", "--quiet", "main")
+
+    code, found, notes = repository.report(ref)
+    assert (code, found) == PENDING
+    assert "it follows the branch prod, and " in notes
+    assert repository.report(ref, live="3")[:2] == (0, [])
+    assert repository.report(ref, live="2")[0] == 1
+    # A branch on top of it is what will be deployed.
+    git(repository.root, "checkout", "--quiet", "-b", "pull-request", f"{where}/prod")
+    repository.commit(4)
+    assert repository.report(ref, live="4")[:2] == (0, [])
 
 
 def test_a_tag_is_read_at_the_commit_of_its_artifact(repository: Repository) -> None:
