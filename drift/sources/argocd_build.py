@@ -22,7 +22,7 @@ from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
 from drift.gitops.revisions import SHORT
 from drift.kube.live import LiveObject
-from drift.objects import Manifest, Object, as_object, at, objects_at, text_at, texts_at
+from drift.objects import Json, Manifest, Object, as_object, at, objects_at, text_at, texts_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree, check_complete, path_inside
 from drift.sources.controller_objects import CONFIG_MAP, MissingObjectError
@@ -461,6 +461,7 @@ def _glob(pattern: str) -> re.Pattern[str] | None:
 
 #: ``NAME=NEW:TAG``, ``NAME=NEW@DIGEST``, or without the first part.
 _IMAGE: Final = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<new>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
+_COUNT: Final = re.compile(r"[-+]?[0-9]{1,18}")
 #: A part of an image that stays as in the kustomization.
 _KEPT: Final = "*"
 
@@ -476,11 +477,7 @@ def _with_parameters(kustomization: Object, options: Object, folder: Path) -> Ob
         changed["images"] = images
     replicas = {text_at(item, "name"): item for item in objects_at(changed, "replicas")}
     for item in objects_at(options, "replicas"):
-        count = item.get("count")
-        replicas[text_at(item, "name")] = {
-            "name": item.get("name"),
-            "count": int(count) if isinstance(count, str) else count,
-        }
+        replicas[text_at(item, "name")] = {"name": item.get("name"), "count": _count(item)}
     if replicas:
         changed["replicas"] = list(replicas.values())
     _add_labels(changed, options)
@@ -488,6 +485,16 @@ def _with_parameters(kustomization: Object, options: Object, folder: Path) -> Ob
         changed["commonAnnotations"] = _merged(changed, options, "commonAnnotations", "forceCommonAnnotations")
     add_parts(changed, folder, options)
     return changed
+
+
+def _count(replicas: Object) -> Json:
+    """Returns the number of replicas, which may be given as a text."""
+    count = replicas.get("count")
+    if not isinstance(count, str):
+        return count
+    if not _COUNT.fullmatch(count):
+        raise SourceError(f"its kustomize.replicas of {text_at(replicas, 'name')} has a count that is no number")
+    return int(count)
 
 
 def _add_labels(kustomization: Object, options: Object) -> None:

@@ -213,3 +213,11 @@ def test_the_build_options_are_those_of_the_argocd_that_applies_the_application(
     commit()
 
     assert report(source("k"), controllerNamespace=namespace)[0] == status
+
+
+@pytest.mark.parametrize("count", ["x", "", "1_0", "9" * 5000])
+def test_a_number_of_replicas_that_is_none_is_a_failure(count: str) -> None:
+    code, said = report(source("k", kustomize={"replicas": [{"name": "a", "count": count}]}))
+
+    assert code == 3
+    assert "its kustomize.replicas of a has a count that is no number" in said
