@@ -172,7 +172,7 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     ),
     (
         lambda item, finding: finding.change is Change.UNMANAGED and deletes_more(item.key) is not None,
-        "to delete it may delete more than the object; commit it to Git, or delete it by hand",
+        "its deletion may delete more than the object itself; commit it to Git, or delete it by hand",
     ),
     (
         lambda item, finding: finding.change is Change.UNMANAGED and item.uid is None,
