@@ -156,6 +156,11 @@ class _Kustomization:
         commit = repository.pinned or self._made_from(repository, tree)
         behind = self._checkouts.commits_behind(tree, applied) if applied is not None and commit is None else 0
         other = self._checkouts.other_branch(tree, repository.branch) if repository.branch and commit is None else None
+        if repository.branch and self._is_unknown(tree, repository.branch):
+            notes.append(
+                f"{name}: it follows the branch {repository.branch}, which {tree.root} does not know, so this report "
+                "compares with the one that is checked out"
+            )
         if repository.branch and other is not None:
             commit = other
             notes.append(branch_note(name, tree, repository.branch, other))
@@ -234,6 +239,11 @@ class _Kustomization:
         if repository.made_from is None or tree.commit is None:
             return None
         return self._checkouts.full_hash(tree, repository.made_from)
+
+    def _is_unknown(self, tree: WorkTree, branch: str) -> bool:
+        """Whether a checkout is on a branch and does not know this one. git-sync and CI check out a commit instead."""
+        is_on_branch = tree.commit is not None and not self._checkouts.is_detached(tree)
+        return is_on_branch and not self._checkouts.has_branch(tree, branch)
 
     # -- what was applied last
 

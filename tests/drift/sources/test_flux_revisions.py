@@ -102,6 +102,17 @@ def test_a_branch_is_read_as_it_is_checked_out(repository: Repository, ref: dict
     assert repository.report(ref, artifact=artifact, live="2")[:2] == (0, [])
 
 
+def test_a_branch_that_the_checkout_does_not_know_is_named_unless_a_commit_is_checked_out(
+    repository: Repository,
+) -> None:
+    note = "it follows the branch production, which "
+
+    assert note in repository.report({"branch": "production"})[2]
+    assert note not in repository.report({"branch": "main"})[2]
+    git(repository.root, "checkout", "--quiet", "--detach")
+    assert note not in repository.report({"branch": "production"})[2]
+
+
 @pytest.mark.parametrize("ref", [{"branch": "prod"}, {"name": "refs/heads/prod", "branch": "main"}])
 @pytest.mark.parametrize("where", ["refs/remotes/origin", "refs/heads"])
 def test_a_branch_that_is_not_checked_out_is_read_at_its_newest_commit(
