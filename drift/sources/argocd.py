@@ -26,7 +26,7 @@ from drift.sources.argocd_build import (
     may_read_any_file,
 )
 from drift.sources.argocd_destinations import Destinations, controller_namespace, destination_name, resource_key
-from drift.sources.checkouts import Checkouts
+from drift.sources.checkouts import Checkouts, WorkTree
 from drift.sources.controller_objects import (
     CONFIG_MAP,
     ControllerKind,
@@ -153,8 +153,8 @@ class _Application:
         commit, behind = read[number]
         if behind and applied is not None:
             notes.append(behind_note(info.name, tree, behind, applied, "Argo CD synced last"))
-        branch = text_at(sources[number], "targetRevision").removeprefix(_BRANCH)
-        if commit is not None and commit == self._checkouts.other_branch(tree, branch):
+        branch = self._branch(sources[number], tree)
+        if branch and commit is not None and commit == self._checkouts.other_branch(tree, branch):
             notes.append(branch_note(info.name, tree, branch, commit))
         manifests, said = self._builder.manifests(wanted, number)
         notes += said
@@ -227,11 +227,11 @@ class _Application:
         if text_at(source, "chart") or COMMIT.fullmatch(wanted):
             return wanted
         tree = self._builder.tree(source)
+        branch = self._branch(source, tree)
         # A folder that is no work tree has one revision: its files as they are.
-        if wanted in _NEWEST or tree.commit is None:
+        if branch is None or tree.commit is None:
             return None
-        branch = wanted.removeprefix(_BRANCH)
-        if self._checkouts.has_branch(tree, branch):
+        if wanted in _NEWEST or self._checkouts.has_branch(tree, branch):
             # A pull request builds on the branch that is followed, but not on what is hydrated from it.
             find = self._checkouts.branch_elsewhere if self._is_hydrated else self._checkouts.other_branch
             return find(tree, branch)
@@ -251,6 +251,11 @@ class _Application:
             f"its revision {wanted} is not in the checkout {tree.root}; "
             f"`git -C {tree.root} fetch --tags` gets branches and tags"
         )
+
+    def _branch(self, source: Object, tree: WorkTree) -> str | None:
+        """Returns the name of the branch that a source follows if its revision is one; None if it is not known."""
+        wanted = text_at(source, "targetRevision")
+        return self._checkouts.default_branch(tree) if wanted in _NEWEST else wanted.removeprefix(_BRANCH)
 
     def _looked_up(self, wanted: str, number: int) -> str | None:
         """Returns the commit that Argo CD found for the revision of a source; None if it has not looked for it yet."""

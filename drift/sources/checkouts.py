@@ -261,6 +261,13 @@ class Checkouts:
             if ref.removeprefix("refs/heads/") == name or ref.split("/", 3)[1::2] == ["remotes", name]
         ]
 
+    def default_branch(self, tree: WorkTree) -> str | None:
+        """Returns the default branch of the remote repository, as a clone records it; None if it does not."""
+        listed = self._git.text(tree.root, "for-each-ref", "--format=%(symref)", "refs/remotes/*/HEAD") or ""
+        # refs/remotes/REMOTE/NAME
+        names = {part for ref in listed.splitlines() for part in ref.split("/", 3)[3:]}
+        return names.pop() if len(names) == 1 else None
+
     def other_branch(self, tree: WorkTree, name: str) -> str | None:
         """Returns the newest commit of a branch if another branch is checked out, and does not contain it; else None.
 

@@ -127,6 +127,25 @@ def test_a_branch_that_is_not_checked_out_is_read_at_its_newest_commit(
     assert repository.report(source(revision), live="2")[:2] == (0, [])
 
 
+@pytest.mark.parametrize("revision", ["", "HEAD"])
+def test_the_default_branch_is_that_of_the_remote_repository(repository: Repository, revision: str) -> None:
+    git(repository.root, "update-ref", "refs/remotes/origin/main", repository.newest)
+    git(repository.root, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+    git(repository.root, "checkout", "--quiet", "-b", "pull-request")
+    repository.commit(3)
+    assert repository.report(source(revision), live="3")[:2] == (0, [])
+
+    git(repository.root, "checkout", "--quiet", "-b", "other", repository.pinned)
+    repository.commit(4)
+
+    assert repository.report(source(revision), live="2")[:2] == (0, [])
+    assert repository.report(source(revision))[:2] == (1, [("data.a", "pending-sync")])
+    # One that is behind its own remote branch is only to be updated.
+    git(repository.root, "checkout", "--quiet", "main")
+    git(repository.root, "reset", "--quiet", "--hard", repository.pinned)
+    assert repository.report(source(revision))[:2] == (0, [])
+
+
 @pytest.mark.parametrize("revision", ["v1", "refs/tags/v1", "v1.*", "feature", "refs/heads/feature", "0123456"])
 def test_a_revision_that_the_checkout_lacks_is_read_as_argocd_found_it(repository: Repository, revision: str) -> None:
     git(repository.root, "update-ref", "refs/remotes/origin/team/v1", repository.newest)
