@@ -10,7 +10,7 @@ from drift.cli import main
 from tests.drift.sources.conftest import URL
 from tests.git import git
 
-CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {a: '%s'}\n"
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: shop}\ndata: {a: '1'}\n"
 INTERNAL = "https://kubernetes.default.svc"
 OUTSIDE = "https://api.mgmt.example.com:6443"
 ANNOTATION = {"annotations": {"argocd.argoproj.io/tracking-id": "web:/ConfigMap:shop/a"}}
@@ -22,7 +22,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     Path("dir").mkdir()
-    Path("dir/a.yaml").write_text(CONFIG % 1)
+    Path("dir/a.yaml").write_text(CONFIG % "a")
     git(Path(), "init", "--quiet", "--initial-branch=main")
     git(Path(), "remote", "add", "origin", URL)
     git(Path(), "add", "--all")
@@ -50,7 +50,7 @@ def application(name: str = "web", /, *, kind: str = "ConfigMap", **destination:
 def report(
     *applications: dict[str, Any], metadata: dict[str, Any] | None = None, manager: str = "argocd-controller"
 ) -> tuple[int, list[str], Any]:
-    """Reports Applications whose ConfigMap was edited by hand: the status, the paths of findings, and the document."""
+    """Reports Applications whose ConfigMap was edited by hand, beside a file: status, paths, document."""
     live = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -70,9 +70,11 @@ def report(
         },
         "data": {"a": "edited"},
     }
-    Path("../live.yaml").write_text("---\n".join(f"{json.dumps(one)}\n" for one in (live, *applications)))
+    Path("../beside.yaml").write_text(CONFIG % "beside")
+    objects = (*(f"{json.dumps(one)}\n" for one in (live, *applications)), CONFIG % "beside")
+    Path("../live.yaml").write_text("---\n".join(objects))
     flags = ("--live", "../live.yaml", "--unmanaged", "off", "--output", "json=../report.json")
-    code = main(["report", "--argocd", "all", "--checkout", ".", *flags])
+    code = main(["report", "../beside.yaml", "--argocd", "all", "--checkout", ".", *flags])
     document = json.loads(Path("../report.json").read_text())
     return code, [one["path"] for item in document["objects"] for one in item["findings"]], document
 
@@ -96,7 +98,7 @@ def test_another_address_is_another_cluster(server: str) -> None:
     code, found, document = report(application(server=server))
 
     assert (code, found) == (0, [])
-    assert document["sources"][0]["message"] == f"it is applied to another cluster ({server})"
+    assert document["sources"][1]["message"] == f"it is applied to another cluster ({server})"
 
 
 @pytest.mark.parametrize("destination", [{"name": "mgmt"}, {"server": OUTSIDE}])
@@ -113,7 +115,7 @@ def test_one_application_is_enough_to_know_the_cluster() -> None:
     code, found, document = report(*others, application(name="mgmt"), metadata=ANNOTATION)
 
     assert (code, found) == (1, ["data.a"])
-    assert [(one["name"], one["objects"]) for one in document["sources"]] == [
+    assert [(one["name"], one["objects"]) for one in document["sources"][1:]] == [
         ("Application argocd/aaa", 1),
         ("Application argocd/bbb", 1),
         ("Application argocd/web", 1),
@@ -146,7 +148,7 @@ def test_hundreds_of_applications_for_unknown_clusters_are_one_error() -> None:
 
     code, found, document = report(*many, application(server=INTERNAL))
 
-    assert (code, found, len(document["errors"]), len(document["sources"])) == (3, ["data.a"], 1, 2)
+    assert (code, found, len(document["errors"]), len(document["sources"])) == (3, ["data.a"], 1, 3)
     assert "Applications for cluster-00, cluster-01, cluster-02 and 47 more: " in document["errors"][0]
     assert "argocd/web-000, argocd/web-001, argocd/web-002 and 197 more are not compared" in document["errors"][0]
 
