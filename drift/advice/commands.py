@@ -51,8 +51,9 @@ _MAX_ARGUMENT: Final = 20_000
 #: The groups of the kinds with a Pod template.
 _POD_GROUPS: Final = frozenset({"", "apps", "batch"})
 
+_METADATA_MAPS: Final = ("/metadata/annotations", "/metadata/labels")
 #: The maps to which appliers and controllers add entries of their own.
-_SHARED_MAPS: Final = ("/metadata/annotations", "/metadata/labels", "/nodeSelector", "/limits", "/requests")
+_SHARED_MAPS: Final = (*_METADATA_MAPS, "/nodeSelector", "/limits", "/requests")
 
 
 def look(item: ObjectReport, verb: str, *flags: str, context: str | None) -> str:
@@ -157,6 +158,10 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
     reverted = {parse(finding.path) for finding in findings} if additions else set()
     for _, finding in sorted(additions, key=lambda addition: addition[0]):
         operations += _tests_of_keys(finding, items.edited, reverted)
+        if finding.pointer.endswith(_METADATA_MAPS):
+            # Older reports also name the whole map if it only holds what they leave out, such as the last-applied
+            # annotation. A patch takes an absent value for null.
+            operations.append({"op": "test", "path": finding.pointer, "value": None})
         operations.append({"op": "add", "path": finding.pointer, "value": finding.desired})
     return operations
 

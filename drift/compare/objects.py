@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import Difference, diff
@@ -22,6 +23,9 @@ from drift.objects import LAST_APPLIED, Json, Object, as_object, text_at
 from drift.paths import Path, render
 from drift.schema.facts import known_facts
 from drift.schema.types import ABSENT, Type
+
+#: The maps of metadata from which the comparison leaves out entries.
+_MAPS: Final = ("labels", "annotations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,10 @@ def compare_object(
         *_identity(desired), desired_tree, live_tree, ownership=ownership
     )
     live_tree, tracking_decisions = remove_tracking(desired_tree, live_tree, ownership, reserved)
+    desired_tree, live_tree = (
+        _with_emptied_maps(desired_tree, desired, live_tree),
+        _with_emptied_maps(live_tree, live, desired_tree),
+    )
     with_zeros = cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True))
     labels = copied_template_labels(desired_tree, live_tree, schema)
     known = KnownValues(AttributionFinder(ownership, with_zeros), facts, reserved, str(desired.get("kind")), labels)
@@ -142,6 +150,26 @@ def compare_object(
         concealed=_concealed(differences, desired_tree, base),
         assumes_admission=projection.assumes_admission or bool(classification.decisions),
     )
+
+
+def _with_emptied_maps(tree: Object, body: Object, other: Object) -> Object:
+    """Returns a tree with an empty map of labels or annotations where no entry of the object's map is compared.
+
+    Without it, the entries of the other side would be one difference of the whole map, and to add that map would
+    replace the last-applied annotation.
+
+    Args:
+        tree: The normalized object.
+        body: The object.
+        other: The other side, normalized.
+    """
+    metadata, in_body, in_other = (as_object(one.get("metadata")) for one in (tree, body, other))
+    emptied: Object = {
+        name: {}
+        for name in _MAPS
+        if name not in metadata and in_other.get(name) and in_body.get(name) and isinstance(in_body[name], dict)
+    }
+    return {**tree, "metadata": {**metadata, **emptied}} if emptied else tree
 
 
 def _without_incomparable(differences: Sequence[Difference]) -> tuple[list[Difference], tuple[NotCompared, ...]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -227,6 +228,39 @@ def test_what_cannot_be_reverted_is_refused_with_the_next_step() -> None:
     assert _commands(whole_list, version=None)[1] == [
         "the report does not hold the resourceVersion of the object; make it again"
     ]
+
+
+@pytest.mark.parametrize("field", ["annotations", "labels"])
+def test_no_map_of_metadata_is_replaced(field: str) -> None:
+    removed = replace(_finding(f"metadata.{field}", None, f"/metadata/{field}"), change=Change.REMOVED, desired={})
+    one = replace(_finding(f"metadata.{field}.a", None, f"/metadata/{field}/a"), change=Change.REMOVED)
+
+    # Older reports name the whole map although the last-applied annotation is in it.
+    assert _operations(removed)[1:] == [
+        {"op": "test", "path": f"/metadata/{field}", "value": None},
+        {"op": "add", "path": f"/metadata/{field}", "value": {}},
+    ]
+    assert _operations(one)[1:] == [{"op": "add", "path": f"/metadata/{field}/a", "value": "git"}]
+
+
+def _operations(finding: Finding) -> list[dict[str, object]]:
+    (command,), _ = _commands(finding)
+    operations: list[dict[str, object]] = json.loads(shlex.split(command)[4].removeprefix("--patch="))
+    return operations
+
+
+def test_the_last_applied_annotation_stays(workspace: Application, capsys: Out) -> None:
+    workspace.write(GONE.replace("NAMESPACE}", "NAMESPACE, annotations: {team: x}}"))
+    workspace.kubectl("apply", "--filename", str(workspace.manifests))
+    workspace.kubectl("annotate", "configmap", "gone", "team-")
+    assert workspace.report().findings != []
+
+    done = _run(workspace, _revert(workspace, capsys)[1])
+
+    assert done.returncode == 0, done.stderr
+    annotations = json.loads(workspace.kubectl("get", "configmap", "gone", "--output=jsonpath={.metadata.annotations}"))
+    assert annotations.pop("team") == "x"
+    assert list(annotations) == ["kubectl.kubernetes.io/last-applied-configuration"]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SourceKind if kind is not SourceKind.FILES])
