@@ -79,6 +79,12 @@ def parse(text: str) -> Path:
     return tuple(elements)
 
 
+def is_in_key(path: Path) -> bool:
+    """Returns whether a path ends in a field by whose value it names the list item that has the field."""
+    item = path[-2] if len(path) > 1 else None
+    return isinstance(item, ItemKey) and any(path[-1] == field for field, _ in item)
+
+
 # Cached, because most objects have the same few hundred names.
 @lru_cache(maxsize=4096)
 def _name(element: str) -> str:

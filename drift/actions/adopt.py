@@ -25,7 +25,7 @@ from drift.errors import ManifestError
 from drift.gitops.flux_values import has_metadata
 from drift.model import Change, Finding, ObjectReport, Report, SourceInfo
 from drift.objects import Json, ObjectKey, Source, as_object
-from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, parse
+from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, is_in_key, parse
 from drift.schema.types import ABSENT
 
 #: Where list items are whose key has been changed, by object and path: the path no longer finds them.
@@ -150,14 +150,7 @@ def _edit_order(selected: Selected) -> tuple[str, int, bool, bool, int]:
     """
     source, finding = selected.item.source, selected.finding
     file, document = ("", 0) if source is None else (source.file, source.document)
-    return file, -document, _changes_key(finding), finding.change is Change.ADDED, _live_index(finding)
-
-
-def _changes_key(finding: Finding) -> bool:
-    """Whether a field is part of the key by which the path names its list item."""
-    path = parse(finding.path)
-    item = path[-2] if len(path) > 1 else None
-    return isinstance(item, ItemKey) and any(path[-1] == field for field, _ in item)
+    return file, -document, is_in_key(parse(finding.path)), finding.change is Change.ADDED, _live_index(finding)
 
 
 def _live_index(finding: Finding) -> int:
@@ -229,7 +222,7 @@ def _steps_to(root: Json, selected: Selected, renamed: _Renamed) -> tuple[tuple[
     if item in renamed and isinstance(name, str):
         return (*renamed[item], name), None
     steps, holds_item = _steps(root, path, is_added=finding.change is Change.ADDED)
-    if _changes_key(finding):
+    if is_in_key(path):
         renamed[item] = steps[:-1]
     return steps, holds_item
 

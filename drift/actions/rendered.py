@@ -20,7 +20,7 @@ from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
 from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKey, SourceKind
 from drift.objects import Json, Object, as_object
-from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, escape_pointer, parse
+from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, escape_pointer, is_in_key, parse
 from drift.schema.types import built_in_kinds
 from drift.sources.kustomizations import KUSTOMIZATIONS
 
@@ -132,7 +132,11 @@ def _patch(item: ObjectReport, findings: Sequence[Finding], names: Object) -> st
 
 
 def _can_be_patched(item: ObjectReport, finding: Finding) -> bool:
-    keys = [element for element in parse(finding.path) if isinstance(element, ItemKey)]
+    path = parse(finding.path)
+    keys = [element for element in path if isinstance(element, ItemKey)]
+    if is_in_key(path):
+        # An item with another key is another item to kustomize, which would keep both.
+        return False
     # kustomize knows no keys for lists of custom resources; members of sets and repeated items have none at all.
     if keys and not any(kind["group"] == item.key.group and kind["kind"] == item.kind for kind in built_in_kinds()):
         return False

@@ -123,6 +123,27 @@ def test_a_patch_finds_an_object_with_a_namespace_beside_other_patches(
     assert main(["report", "prod", "--live", "live.yaml"]) == 0
 
 
+@pytest.mark.usefixtures("kustomize")
+def test_no_patch_gives_a_list_item_another_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.chdir(tmp_path)
+    service = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: shop}\n"
+        "spec: {ports: [{name: http, port: 80, targetPort: 8080}], selector: {app: a}}\n"
+    )
+    files = {"prod/a.yaml": service, "prod/kustomization.yaml": "resources: [a.yaml]\nnameSuffix: -b\n"}
+    for edited, is_patched in (("port: 81, targetPort: 8080", False), ("port: 80, targetPort: 8081", True)):
+        live = service.replace("port: 80, targetPort: 8080", edited).replace("name: a,", "name: a-b,")
+        _repository({**files, "live.yaml": live}, "prod")
+        capsys.readouterr()
+
+        assert main(["adopt", "report.json"]) == 1
+
+        said = capsys.readouterr().err
+        # kustomize would keep port 80 beside port 81.
+        assert ("add to prod/kustomization.yaml:" in said) == is_patched, said
+        assert "a patch to its kustomization" in said
+
+
 @pytest.mark.usefixtures("helm")
 def test_of_a_chart_the_template_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.chdir(tmp_path)
