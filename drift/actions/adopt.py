@@ -265,10 +265,10 @@ def _is_manifest_of(body: Json, item: ObjectReport) -> bool:
 # -- from a path of the report to keys and indexes
 
 
-def value_at_path(root: Json, path: str) -> Json:
-    """Returns the value in a manifest at the path of a finding, or `ABSENT`."""
+def value_at_path(root: Json, path: Path) -> Json:
+    """Returns the value in a manifest at the parsed path of a finding, or `ABSENT`."""
     try:
-        steps, holds_item = _steps(root, parse(path))
+        steps, holds_item = _steps(root, path)
     except RefusedError:
         return ABSENT
     if holds_item is not None or (isinstance(steps[-1], str) and steps[-1] not in _value(root, steps[:-1])):

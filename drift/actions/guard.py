@@ -1,19 +1,20 @@
 """Says what merging a change of the manifests does to the drift that is open, and writes it in several formats."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from drift.actions.adopt import is_as_reported, value_at_path
 from drift.actions.selection import Selected
-from drift.model import Cause, Change, Finding, ObjectReport
+from drift.model import Cause, Change, ObjectReport
 from drift.objects import Json, Manifest, Object, as_object, indented_json
-from drift.paths import ItemKey, parse, render
+from drift.paths import ItemKey, Path, is_in_key, parse, render
 from drift.report.github import Annotation
 from drift.report.markdown import code
 from drift.report.view import cause_and_managers, place_of, visible
-from drift.schema.types import ABSENT
+from drift.schema.types import ABSENT, UNKNOWN, Shape, Type, built_in_types
 
 _NOTHING: Final = "No edit by hand is open."
 
@@ -28,6 +29,8 @@ class Effect(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: The effects on edits that a merge would undo, or may undo.
+_BLOCKING: Final = (Effect.OVERWRITES, Effect.CONFLICTS)
 #: What each effect means, as a sentence after the finding.
 _MEANINGS: Final[Mapping[Effect, str]] = {
     Effect.OVERWRITES: "the change sets this field or removes what holds it, and the next sync replaces the live value",
@@ -50,7 +53,7 @@ class Guarded:
     @property
     def is_blocking(self) -> bool:
         """Whether the merge would undo an edit by hand, or may do so."""
-        return self.effect in {Effect.OVERWRITES, Effect.CONFLICTS}
+        return self.effect in _BLOCKING
 
 
 def guard(
@@ -100,31 +103,88 @@ def _effect(selected: Selected, base: Json, head: Json, unknown: Collection[str]
     if base is ABSENT and head is ABSENT:
         # The report compared it with a manifest, so these manifests are not the ones that it was made from.
         return Effect.UNKNOWN
-    if _removes_surroundings(finding.path, base, head):
+    path, live_items = parse(finding.path), _live_items(item)
+    in_base, in_head = (_path_in(root, path, live_items) for root in (base, head))
+    if _removes_surroundings(base, in_base, head, in_head):
         return Effect.OVERWRITES
-    before, after = value_at_path(base, finding.path), value_at_path(head, finding.path)
+    before, after = value_at_path(base, in_base), value_at_path(head, in_head)
     if _same(before, after):
         return Effect.LEAVES
-    return Effect.UNKNOWN if finding.redacted else _effect_on_value(finding, before, after)
-
-
-def _effect_on_value(finding: Finding, before: Json, after: Json) -> Effect:
+    reported = ABSENT if finding.change is Change.ADDED else finding.desired
     live = ABSENT if finding.change is Change.REMOVED else finding.live
+    schema = _type_at(item, path)
+    return Effect.UNKNOWN if finding.redacted else _effect_on_value(schema, reported, live, before, after)
+
+
+def _effect_on_value(schema: Type, reported: Json, live: Json, before: Json, after: Json) -> Effect:
+    """Returns what a change does to a value, given the report's values of Git and the cluster, and those around it."""
     if _same_as_reported(after, live):
         return Effect.CODIFIES
-    reported = ABSENT if finding.change is Change.ADDED else finding.desired
+    has_entries = not schema.atomic and schema.shape in {Shape.MAP, Shape.STRUCT}
+    entries = live if reported is ABSENT else reported if live is ABSENT else None
+    if has_entries and isinstance(entries, dict) and entries:
+        # Only one side has the value. A sync merges it with what the other side has there now.
+        parts = [[_entry(value, name) for value in (reported, live, before, after)] for name in entries]
+        if all(_same_as_reported(part[3], part[1]) for part in parts):
+            return Effect.CODIFIES
+        if schema.shape is Shape.MAP:
+            effects = {
+                _effect_on_value(schema.field(name), *part)
+                for name, part in zip(entries, parts, strict=True)
+                if not _same(*part[2:])
+            }
+            return next((effect for effect in _BLOCKING if effect in effects), Effect.LEAVES)
     return Effect.OVERWRITES if _same_as_reported(before, reported) else Effect.CONFLICTS
 
 
-def _removes_surroundings(path: str, base: Json, head: Json) -> bool:
+def _entry(value: Json, name: str) -> Json:
+    return value.get(name, ABSENT) if isinstance(value, dict) else ABSENT
+
+
+def _type_at(item: ObjectReport, path: Path) -> Type:
+    """Returns the type of a field. Of custom resources, it is only known in metadata."""
+    group, _, version = item.api_version.rpartition("/")
+    schema = (built_in_types().kind(group, version, item.kind) or UNKNOWN).with_metadata()
+    for element in path:
+        schema = schema.items if isinstance(element, ItemKey) else schema.field(element)
+    return schema
+
+
+def _live_items(item: ObjectReport) -> Mapping[Path, Path]:
+    """Returns the paths of the list items whose keys differ with their live keys, by those with Git's keys."""
+    items: dict[Path, Path] = {}
+    for finding in item.findings:
+        with suppress(ValueError):
+            path = parse(finding.path)
+            if is_in_key(path) and finding.change is not Change.REMOVED:
+                *above, key = items.get(path[:-1], path[:-1])
+                fields = key if isinstance(key, ItemKey) else ()
+                live = ItemKey((name, finding.live if name == path[-1] else value) for name, value in fields)
+                # As all parsed paths, it has strings.
+                items[path[:-1]] = parse(render((*above, live)))
+    return items
+
+
+def _path_in(root: Json, path: Path, live_items: Mapping[Path, Path]) -> Path:
+    """Returns a path with the keys that list items have in a manifest: their live keys if Git's are gone."""
+    found: Path = ()
+    for number, element in enumerate(path, start=1):
+        below = (*found, element)
+        if path[:number] in live_items and value_at_path(root, below) is ABSENT:
+            renamed = (*found, live_items[path[:number]][-1])
+            below = below if value_at_path(root, renamed) is ABSENT else renamed
+        found = below
+    return found
+
+
+def _removes_surroundings(base: Json, in_base: Path, head: Json, in_head: Path) -> bool:
     """Whether a change removes the object, or the list item, that holds a field."""
     if base is ABSENT:
         return False
-    elements = parse(path)
-    items = [elements[:length] for length in range(1, len(elements)) if isinstance(elements[length - 1], ItemKey)]
+    lengths = [length for length in range(1, len(in_base)) if isinstance(in_base[length - 1], ItemKey)]
     return head is ABSENT or any(
-        value_at_path(base, render(item)) is not ABSENT and value_at_path(head, render(item)) is ABSENT
-        for item in items
+        value_at_path(base, in_base[:length]) is not ABSENT and value_at_path(head, in_head[:length]) is ABSENT
+        for length in lengths
     )
 
 

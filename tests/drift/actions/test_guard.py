@@ -297,3 +297,97 @@ def test_a_link_to_the_manifests_is_followed_at_each_revision(repository: Path, 
 
     assert (status, effects[f"Deployment/web {CONTAINER}.image"]) == (1, "overwrites")
     assert effects["Deployment/web spec.replicas"] == "leaves"
+
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec:
+  ports:
+    - {name: http, port: 80, targetPort: 8080}
+    - {name: admin, port: 9000}
+"""
+PORT = "Service/web spec.ports[port=80,protocol=TCP]"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effects", "status"),
+    [
+        # The item has the live key in the change, and is the same item.
+        ("port: 80,", "port: 81,", ("codifies", "leaves"), 0),
+        ("port: 80, targetPort: 8080", "port: 81, targetPort: 8081", ("codifies", "codifies"), 0),
+        ("port: 80, targetPort: 8080", "port: 81, targetPort: 8082", ("codifies", "overwrites"), 1),
+        ("port: 80,", "port: 82,", ("overwrites", "overwrites"), 1),
+        ("port: 80, targetPort: 8080", "port: 80, targetPort: 8081", ("leaves", "codifies"), 0),
+        ("    - {name: http, port: 80, targetPort: 8080}\n", "", ("overwrites", "overwrites"), 1),
+        ("port: 9000", "port: 9001", ("leaves", "leaves"), 0),
+    ],
+)
+def test_a_change_of_the_edited_key_of_a_list_item(  # noqa: PLR0917
+    repository: Path, capsys: Out, old: str, new: str, effects: tuple[str, str], status: int
+) -> None:
+    _report(repository, SERVICE, SERVICE.replace("port: 80, targetPort: 8080", "port: 81, targetPort: 8081"))
+    (repository / "shop.yaml").write_text(SERVICE.replace(old, new))
+
+    assert _guard(capsys) == (status, {f"{PORT}.port": effects[0], f"{PORT}.targetPort": effects[1]})
+
+
+def _report(repository: Path, manifest: str, live: str) -> None:
+    """Commits the manifest, and makes a report on it."""
+    (repository / "shop.yaml").write_text(manifest)
+    git(repository, "commit", "--quiet", "--all", "--message=manifest")
+    (repository / "live.yaml").write_text(live)
+    assert main(["report", "shop.yaml", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+
+
+WEB = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: shop}\n"
+
+
+@pytest.mark.parametrize(
+    ("labels", "effect", "status"),
+    [
+        ("", "leaves", 0),
+        (", labels: {tier: y}", "leaves", 0),
+        (", labels: {}", "leaves", 0),
+        (", labels: {tier: y, team: x, owner: z}", "codifies", 0),
+        (", labels: {team: x}", "leaves", 0),
+        (", labels: {tier: y, team: other}", "overwrites", 1),
+    ],
+)
+def test_a_change_adds_labels_beside_those_that_were_added_by_hand(
+    repository: Path, capsys: Out, labels: str, effect: str, status: int
+) -> None:
+    _report(repository, WEB, WEB.replace("shop", "shop, labels: {team: x, owner: z}"))
+    (repository / "shop.yaml").write_text(WEB.replace("shop", f"shop{labels}"))
+
+    assert _guard(capsys) == (status, {"ConfigMap/web metadata.labels": effect})
+
+
+@pytest.mark.parametrize(
+    ("labels", "effect", "status"),
+    [
+        (", labels: {team: x, tier: y}", "leaves", 0),
+        (", labels: {tier: y}", "codifies", 0),
+        (", labels: {team: other}", "overwrites", 1),
+    ],
+)
+def test_a_change_of_labels_that_were_removed_by_hand(
+    repository: Path, capsys: Out, labels: str, effect: str, status: int
+) -> None:
+    _report(repository, WEB.replace("shop", "shop, labels: {team: x}"), WEB)
+    (repository / "shop.yaml").write_text(WEB.replace("shop", f"shop{labels}"))
+
+    assert _guard(capsys) == (status, {"ConfigMap/web metadata.labels": effect})
+
+
+@pytest.mark.parametrize(
+    ("selector", "effect", "status"),
+    [("{disk: ssd}", "codifies", 0), ("{tier: y}", "overwrites", 1), ("{disk: ssd, tier: y}", "overwrites", 1)],
+)
+def test_an_atomic_map_is_one_value(repository: Path, capsys: Out, selector: str, effect: str, status: int) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\nspec: {containers: [{name: c}]}\n"
+    _report(repository, pod, pod.replace("spec: {", "spec: {nodeSelector: {disk: ssd}, "))
+    (repository / "shop.yaml").write_text(pod.replace("spec: {", f"spec: {{nodeSelector: {selector}, "))
+
+    assert _guard(capsys) == (status, {"Pod/p spec.nodeSelector": effect})
