@@ -57,7 +57,11 @@ class Guarded:
 
 
 def guard(
-    findings: Sequence[Selected], base: Sequence[Manifest], head: Sequence[Manifest], unknown: Collection[str] = ()
+    findings: Sequence[Selected],
+    base: Sequence[Manifest],
+    head: Sequence[Manifest],
+    unknown: Collection[str] = (),
+    elsewhere: Sequence[Manifest] = (),
 ) -> tuple[Guarded, ...]:
     """Returns what a merge does to each open edit by hand, those that it undoes first.
 
@@ -66,11 +70,12 @@ def guard(
         base: The manifests before the change.
         head: The manifests after it.
         unknown: The names of the sources whose manifests are not known.
+        elsewhere: Manifests that others may have added since the change began.
     """
-    before, after = _Index(base), _Index(head)
+    before, after, other = _Index(base), _Index(head), _Index(elsewhere)
     order = list(Effect)
     guarded = [
-        Guarded(selected, _effect(selected, before.find(selected.item), after.find(selected.item), unknown))
+        Guarded(selected, _effect(selected, before, after, other, unknown))
         for selected in findings
         if selected.finding.cause in {Cause.MANUAL, Cause.UNKNOWN}
     ]
@@ -94,26 +99,27 @@ class _Index:
         return next((one.body for one in found if is_wide or one.namespace in {None, item.namespace}), ABSENT)
 
 
-def _effect(selected: Selected, base: Json, head: Json, unknown: Collection[str]) -> Effect:
+def _effect(selected: Selected, before: _Index, after: _Index, other: _Index, unknown: Collection[str]) -> Effect:
     item, finding = selected.item, selected.finding
+    base, head = before.find(item), after.find(item)
     if any(name in unknown for name in item.origins):
         return Effect.UNKNOWN
     if not finding.path:
         return _effect_on_object(item, finding.change, base, head)
     if base is ABSENT and head is ABSENT:
         # The report compared it with a manifest, so these manifests are not the ones that it was made from.
-        return Effect.UNKNOWN
+        return Effect.UNKNOWN if other.find(item) is ABSENT else Effect.LEAVES
     path, live_items = parse(finding.path), _live_items(item)
     in_base, in_head = (_path_in(root, path, live_items) for root in (base, head))
     if _removes_surroundings(base, in_base, head, in_head):
         return Effect.OVERWRITES
-    before, after = value_at_path(base, in_base), value_at_path(head, in_head)
-    if _same(before, after):
+    old, new = value_at_path(base, in_base), value_at_path(head, in_head)
+    if _same(old, new):
         return Effect.LEAVES
     reported = ABSENT if finding.change is Change.ADDED else finding.desired
     live = ABSENT if finding.change is Change.REMOVED else finding.live
     schema = _type_at(item, path)
-    return Effect.UNKNOWN if finding.redacted else _effect_on_value(schema, reported, live, before, after)
+    return Effect.UNKNOWN if finding.redacted else _effect_on_value(schema, reported, live, old, new)
 
 
 def _effect_on_value(schema: Type, reported: Json, live: Json, before: Json, after: Json) -> Effect:

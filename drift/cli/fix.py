@@ -8,8 +8,8 @@ that is open.
 import argparse
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,7 @@ from drift.kube.limits import SCAN_SECONDS, Deadline
 from drift.model import Report, SourceInfo, SourceKind
 from drift.objects import Manifest
 from drift.report.view import visible
-from drift.sources.git import Git, load_manifests_at
+from drift.sources.git import Git, fork_of, load_manifests_at
 from drift.sources.kustomizations import kind_of_path
 from drift.sources.load import load_manifests
 from drift.sources.path_renderer import render_at
@@ -174,7 +174,9 @@ def run_revert(options: argparse.Namespace) -> int:
 
 
 def run_guard(options: argparse.Namespace) -> int:
-    """Compares the manifests of two revisions where the report has drift.
+    """Compares the manifests before and after a change where the report has drift.
+
+    The change begins where its history left the base: what others have merged into the base since is not a part of it.
 
     Returns:
         0; 1 if the change would undo an edit by hand; 3 if that cannot be told for one.
@@ -191,48 +193,86 @@ def run_guard(options: argparse.Namespace) -> int:
     names = {name for selected in findings for name in selected.item.origins}
     sources = [one for one in report.sources if one.kind is not SourceKind.FILES and one.name in names]
     git = Git(Deadline(options.deadline or SCAN_SECONDS))
-    rendered, unknown = _rendered(report, sources, settings.sources, git, options.base, options.head)
-    paths = _paths(report)
-    base, head = (_files_at(revision, paths, exclude, git) for revision in (options.base, options.head))
-    guarded = guard(findings, [*base, *rendered[0]], [*head, *rendered[1]], unknown)
+    reader = _Reader(report, sources, settings.sources, exclude, git)
+    forks = {path: fork_of(Path(path), options.base, options.head or "HEAD", git) for path in reader.all_paths()}
+    if None in forks.values():
+        say(
+            f"{options.base} and the change have no commit in common in this clone, so the result includes what others "
+            "have merged; fetch the history of both (actions/checkout: fetch-depth: 0)"
+        )
+    base, unknown = reader.manifests(lambda path: forks[path] or options.base)
+    head, unknown = reader.manifests(lambda _: options.head, unknown)
+    guarded = guard(findings, base, head, unknown)
+    if any(one.effect is Effect.UNKNOWN for one in guarded) and not {*forks.values()} <= {None, options.base}:
+        # What others have added since the change began is in neither, but not unknown.
+        added, _ = reader.manifests(lambda _: options.base, unknown)
+        guarded = guard(findings, base, head, unknown, added)
     write_stdout(FORMATS[options.output](guarded))
     if any(one.is_blocking for one in guarded):
         return 1
     return _INCOMPLETE if any(one.effect is Effect.UNKNOWN for one in guarded) else 0
 
 
-def _paths(report: Report) -> tuple[str, ...]:
-    if not report.manifests.paths:
-        raise UsageError("the report names no files or folders, so there is nothing to compare at two revisions")
-    other = {source.path for source in report.sources if source.kind is not SourceKind.FILES}
-    return tuple(path for path in report.manifests.paths if path not in other)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the manifests of a report at other revisions.
+
+    Attributes:
+        report: The report.
+        sources: Its sources that are rendered.
+        requests: The sources of drift.yaml, which say how a chart is installed.
+        exclude: The files and folders to leave out.
+        git: Runs Git.
+    """
+
+    report: Report
+    sources: Sequence[SourceInfo]
+    requests: Sequence[SourceRequest]
+    exclude: Sequence[FileGlob]
+    git: Git
+
+    def all_paths(self) -> Sequence[str]:
+        """Returns the paths of files and of rendered sources."""
+        return (*self._paths(), *(_path_of(source) for source in self.sources))
+
+    def manifests(
+        self, revision_of: Callable[[str], str | None], unknown: frozenset[str] = frozenset()
+    ) -> tuple[Sequence[Manifest], frozenset[str]]:
+        """Returns the manifests, and the names of the sources that are unknown.
+
+        Args:
+            revision_of: Returns the revision for a path; None for the work tree as it is.
+            unknown: The names of the sources that are unknown already.
+        """
+        version = self.report.cluster.version if self.report.cluster is not None else None
+        paths: dict[str | None, list[str]] = {}
+        for path in self._paths():
+            paths.setdefault(revision_of(path), []).append(path)
+        found = [manifest for revision, at in paths.items() for manifest in self._files_at(revision, at)]
+        failed: set[str] = set()
+        for source in self.sources:
+            if source.name not in unknown:
+                try:
+                    found += render_at(revision_of(_path_of(source)), source, self.requests, version, self.git)
+                except SourceError as error:
+                    say(str(error))
+                    failed.add(source.name)
+        return found, unknown | failed
+
+    def _paths(self) -> Sequence[str]:
+        if not self.report.manifests.paths:
+            raise UsageError("the report names no files or folders, so there is nothing to compare at two revisions")
+        other = {source.path for source in self.report.sources if source.kind is not SourceKind.FILES}
+        return tuple(path for path in self.report.manifests.paths if path not in other)
+
+    def _files_at(self, revision: str | None, paths: Sequence[str]) -> Sequence[Manifest]:
+        if revision is not None:
+            return load_manifests_at(revision, paths, self.exclude, self.git)
+        loaded = load_manifests(paths, exclude=self.exclude)
+        if loaded.errors:
+            raise UnreadableManifestsError(loaded.errors)
+        return loaded.manifests
 
 
-def _files_at(revision: str | None, paths: Sequence[str], exclude: Sequence[FileGlob], git: Git) -> Sequence[Manifest]:
-    if not paths:
-        return ()
-    if revision is not None:
-        return load_manifests_at(revision, paths, exclude, git)
-    loaded = load_manifests(paths, exclude=exclude)
-    if loaded.errors:
-        raise UnreadableManifestsError(loaded.errors)
-    return loaded.manifests
-
-
-def _rendered(
-    report: Report, sources: Sequence[SourceInfo], requests: Sequence[SourceRequest], git: Git, *revisions: str | None
-) -> tuple[Sequence[Sequence[Manifest]], frozenset[str]]:
-    """Returns the manifests of rendered sources at each revision, and the names of the sources that are unknown."""
-    version = report.cluster.version if report.cluster is not None else None
-    manifests: list[list[Manifest]] = [[] for _ in revisions]
-    unknown: set[str] = set()
-    for source in sources:
-        try:
-            at_revisions = [render_at(revision, source, requests, version, git) for revision in revisions]
-        except SourceError as error:
-            say(str(error))
-            unknown.add(source.name)
-        else:
-            for known, found in zip(manifests, at_revisions, strict=True):
-                known.extend(found)
-    return manifests, frozenset(unknown)
+def _path_of(source: SourceInfo) -> str:
+    return source.path or "."

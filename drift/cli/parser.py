@@ -473,7 +473,9 @@ def _add_guard(commands: _Commands) -> None:
     guarding.add_argument(
         "report", metavar="REPORT.json", help="a report written by --output json, or - for standard input"
     )
-    guarding.add_argument("--base", required=True, metavar="REV", help="the Git revision before the change")
+    guarding.add_argument(
+        "--base", required=True, metavar="REV", help="the Git revision into which the change is merged"
+    )
     guarding.add_argument(
         "--head", metavar="REV", help="the Git revision after the change (default: the files of the work tree)"
     )

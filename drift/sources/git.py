@@ -289,6 +289,28 @@ def load_manifests_at(
     return tuple(manifest for path, files in texts for manifest in load_documents(files, path).manifests)
 
 
+def fork_of(path: Path, base: str, head: str, git: Git) -> str | None:
+    """Returns the revision at which the history of `head` left the one of `base`; `base` if that has not moved on.
+
+    Also returns `base` if the work tree of the path lacks one of the two: reading it says so.
+
+    Args:
+        path: A path in the work tree.
+        base: Any revision that Git can resolve there.
+        head: Any other.
+        git: Runs Git.
+
+    Returns:
+        None if the clone does not hold the common history.
+    """
+    folder = _folder(path)
+    commits = [git.commit(folder, revision) for revision in (base, head)]
+    if None in commits:
+        return base
+    fork = git.text(folder, "merge-base", *map(str, commits))
+    return base if fork == commits[0] else fork
+
+
 def _folder(path: Path) -> Path:
     return path if is_folder(path) else path.parent
 

@@ -86,7 +86,19 @@ class Runner:
         self.git("commit", "--quiet", "--all", "--message=change")
         return base
 
-    def run(self, base: str = "", **inputs: str) -> "subprocess.CompletedProcess[str]":
+    def merge(self, *theirs: str) -> str:
+        """Commits a change to the base, and what GitHub or GitLab merges of both. Returns the older base."""
+        old = self.git("rev-parse", "HEAD")
+        (self.checkout / "manifests/other.yaml").write_text(MANIFEST.replace("settings", "other"))
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=other")
+        change = self.git("rev-parse", "HEAD")
+        self.git("switch", "--quiet", "--detach", old)
+        self.propose(*theirs)
+        self.git("merge", "--quiet", "--no-edit", change)
+        return old
+
+    def run(self, base: str = "", sha: str = "", **inputs: str) -> "subprocess.CompletedProcess[str]":
         """Runs the step that reports, on a pull request if there is a base."""
         values = {
             name: inputs.get(name.replace("-", "_"), given["default"]) for name, given in ACTION["inputs"].items()
@@ -100,6 +112,8 @@ class Runner:
             "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
             "GITHUB_OUTPUT": str(self.folder / "outputs"),
             "GITHUB_ACTIONS": "true",
+            "GITHUB_REF": "refs/pull/5/merge",
+            "GITHUB_SHA": sha or self.git("rev-parse", "HEAD"),
             "PLAYED": str(self.folder),
             "PYTHONPATH": str(REPOSITORY),
         }
@@ -195,6 +209,28 @@ def test_another_pull_request_passes_although_there_is_drift(runner: Runner, cha
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert runner.outputs()["verdict"] == "drifted"
+
+
+def test_what_others_merged_since_the_event_is_not_a_part_of_the_pull_request(runner: Runner) -> None:
+    old = runner.merge("info", "warning")
+
+    done = runner.run(old, sources="manifests", flags=dump(runner))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    # The report is of the newer base.
+    assert "Git warning, live debug" in done.stdout
+
+
+def test_a_merge_that_the_author_made_is_no_base(runner: Runner) -> None:
+    old = runner.merge("info", "warning")
+    runner.git("commit", "--quiet", "--allow-empty", "--message=newer than the event")
+    github_sha = runner.git("rev-parse", "HEAD")
+    runner.git("switch", "--quiet", "--detach", "HEAD^")
+
+    done = runner.run(old, github_sha, sources="manifests", flags=dump(runner))
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Git info, live debug" in done.stdout
 
 
 EXCLUDING = "exclude: [settings.yaml]\n"
@@ -374,6 +410,17 @@ def test_the_gitlab_job_of_a_merge_request_guards_edits_by_hand(runner: Runner, 
     done = run_job(runner, "drift-guard", CI_MERGE_REQUEST_DIFF_BASE_SHA=base)
 
     assert done.returncode == status, done.stdout + done.stderr
+
+
+def test_the_gitlab_job_for_merged_results_compares_with_the_target_branch(runner: Runner) -> None:
+    old = runner.merge("info", "warning")
+    bases = {
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": old,
+        "CI_MERGE_REQUEST_TARGET_BRANCH_SHA": runner.git("rev-parse", "HEAD^1"),
+    }
+
+    assert run_job(runner, "drift-guard", **bases).returncode == 0
+    assert run_job(runner, "drift-guard", CI_MERGE_REQUEST_DIFF_BASE_SHA=old).returncode == 1
 
 
 @pytest.mark.parametrize("flag", ["", "--config=other.yaml", "--config other.yaml"])

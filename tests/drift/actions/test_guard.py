@@ -391,3 +391,56 @@ def test_an_atomic_map_is_one_value(repository: Path, capsys: Out, selector: str
     (repository / "shop.yaml").write_text(pod.replace("spec: {", f"spec: {{nodeSelector: {selector}, "))
 
     assert _guard(capsys) == (status, {"Pod/p spec.nodeSelector": effect})
+
+
+IMAGE = f"Deployment/web {CONTAINER}.image"
+NEW = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: new, namespace: shop}\ndata: {a: git}\n"
+
+
+def _behind(repository: Path, capsys: Out, changed: str) -> tuple[int, dict[str, str]]:
+    """Guards a branch that was left behind: main has another image and another object since."""
+    git(repository, "switch", "--quiet", "--create", "feature")
+    (repository / "shop.yaml").write_text(changed)
+    git(repository, "commit", "--quiet", "--all", "--message=feature")
+    git(repository, "switch", "--quiet", "main")
+    newer = MANIFESTS.replace("nginx:1.29", "nginx:1.29.5") + NEW
+    _report(repository, newer, LIVE + NEW.replace("git", "live"))
+    git(repository, "switch", "--quiet", "feature")
+    return _guard(capsys)
+
+
+def test_what_others_merged_is_not_a_part_of_the_change(repository: Path, capsys: Out) -> None:
+    status, effects = _behind(repository, capsys, MANIFESTS.replace('value: "2"', 'value: "20"'))
+
+    assert (status, set(effects.values())) == (0, {"leaves"})
+    assert {IMAGE, "ConfigMap/new data.a"} <= effects.keys()
+    assert _guard(capsys, "--head", "feature") == (status, effects)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding", "effect"),
+    [
+        ("replicas: 2", "replicas: 3", "Deployment/web spec.replicas", "overwrites"),
+        ("nginx:1.29", "nginx:1.31", IMAGE, "conflicts"),
+    ],
+)
+def test_a_branch_that_is_behind_changes_a_field(  # noqa: PLR0917
+    repository: Path, capsys: Out, old: str, new: str, finding: str, effect: str
+) -> None:
+    status, effects = _behind(repository, capsys, MANIFESTS.replace(old, new))
+
+    assert (status, effects.pop(finding), set(effects.values())) == (1, effect, {"leaves"})
+
+
+def test_without_the_common_history_the_base_itself_is_compared(repository: Path, capsys: Out) -> None:
+    git(repository, "switch", "--quiet", "--orphan", "other")
+    (repository / "shop.yaml").write_text(MANIFESTS.replace("replicas: 2", "replicas: 3"))
+    git(repository, "add", "shop.yaml")
+    git(repository, "commit", "--quiet", "--message=other")
+
+    status = main(["guard", "report.json", "--base", "main"])
+    printed = capsys.readouterr()
+
+    assert status == 1
+    assert "overwrites  Deployment shop/web spec.replicas" in printed.out
+    assert "main and the change have no commit in common in this clone" in printed.err
