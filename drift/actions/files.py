@@ -273,7 +273,7 @@ class _Place:
 
     def file_for(self, item: ObjectReport) -> str:
         name = _NOT_IN_A_FILE_NAME.sub("-", f"{item.kind.lower()}-{item.name}")
-        return self.file or _join(self.folder, f"{name}.yaml")
+        return self.file or join(self.folder, f"{name}.yaml")
 
 
 def file_for_manifest(item: ObjectReport, report: Report) -> str:
@@ -319,8 +319,7 @@ def _kustomizations_for(file: str, place: _Place, files: Files) -> Sequence[Kust
     neighbours = {one.file: one.name for one in kustomizations_around(place.neighbour, files)}
     listing = [one for one in around if one.file in neighbours and one.lists(neighbours[one.file])]
     if not listing and place.source is not None:
-        name = posixpath.basename(place.source)
-        top = posixpath.abspath(posixpath.dirname(place.source) if name in KUSTOMIZATIONS else place.source)
+        top = posixpath.abspath(folder_of_source(place.source))
         read = [one.file for one in around if f"{posixpath.abspath(one.file)}/".startswith(f"{top.rstrip('/')}/")]
         if read:
             raise RefusedError(f"{read[0]} does not list {place.neighbour} itself; add its manifest by hand")
@@ -368,7 +367,7 @@ def _place_of_manifest(item: ObjectReport, sources: Mapping[SourceKey, SourceInf
     file = item.source.file if item.source is not None else ""
     source = next(sources_of(item, sources), None)
     if source is not None and source.kind is SourceKind.KUSTOMIZE:
-        return _Place((source.path or "").rstrip("/"), None, file, source.path)
+        return _Place(folder_of_source(source.path or ""), None, file, source.path)
     if source is not None and source.kind is not SourceKind.FILES:
         return None
     folder = file.rpartition("/")[0]
@@ -408,5 +407,11 @@ def _selects_others(target: Object, item: ObjectReport) -> bool:
     )
 
 
-def _join(folder: str, name: str) -> str:
+def folder_of_source(path: str) -> str:
+    """Returns the folder of a kustomization, which a source may name by its file; "" for the working directory."""
+    return posixpath.dirname(path) if posixpath.basename(path) in KUSTOMIZATIONS else path.rstrip("/")
+
+
+def join(folder: str, name: str) -> str:
+    """Returns the path of a file in a folder; "" is the working directory."""
     return f"{folder}/{name}" if folder else name

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from drift.actions.files import Files, RefusedError
+from drift.actions.files import Files, RefusedError, folder_of_source, join
 from drift.actions.selection import Selected
 from drift.advice.commands import typed_key
 from drift.advice.refusals import renderer_of, why_not_adopted
@@ -70,9 +70,9 @@ def kustomize_patches(
             continue
         patch = _patch(item, [one.finding for one in selected], names)
         if patch is not None:
-            folder = renderer.path.rstrip("/")
-            known = (f"{folder}/{name}" for name in sorted(KUSTOMIZATIONS))
-            file = next(filter(files.exists, known), f"{folder}/kustomization.yaml")
+            folder = folder_of_source(renderer.path)
+            known = (join(folder, name) for name in sorted(KUSTOMIZATIONS))
+            file = next(filter(files.exists, known), join(folder, "kustomization.yaml"))
             entries.setdefault(file, []).append({"patch": patch})
     for file, patches in entries.items():
         block = add_document("", {"patches": patches})

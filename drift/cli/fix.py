@@ -62,7 +62,8 @@ def run_adopt(options: argparse.Namespace) -> int:
     withheld = {} if options.write else {change.file: why for change in found if (why := _why_not_in_patch(change))}
     changes = [change for change in found if change.file not in withheld]
     if options.write:
-        for change in changes:
+        # If one cannot be written, no kustomization lists a file that does not exist.
+        for change in sorted(changes, key=lambda one: (one.after is None, one.before is not None)):
             _write(change)
     else:
         write_stdout(patch(changes))

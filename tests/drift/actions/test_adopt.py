@@ -226,6 +226,53 @@ def test_an_unmanaged_object_becomes_a_file_that_the_kustomization_lists(reposit
     assert "apps/configmap-stray.yaml exists already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["files", "kustomize"])
+@pytest.mark.parametrize("folder", ["apps", ""])
+def test_a_kustomization_that_is_named_by_its_file_lists_what_is_beside_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, kind: str, folder: str
+) -> None:
+    kustomization = "resources:\n  - shop.yaml\n"
+    (repository / "apps").mkdir()
+    (repository / "apps/kustomization.yaml").write_text(kustomization)
+    (repository / "apps/shop.yaml").write_text(MANIFESTS)
+    live = repository / "live.yaml"
+    monkeypatch.chdir(repository if folder else repository / "apps")
+    named = str(Path(folder) / "kustomization.yaml")
+    assert main(["report", named, "--live", str(live), "--output", "json=report.json"]) == 1
+    report = json.loads(Path("report.json").read_text())
+    report["sources"][0]["kind"] = kind
+    Path("report.json").write_text(json.dumps(report))
+
+    assert main(["adopt", "report.json", "ConfigMap/stray", "--write"]) == 0
+
+    assert (repository / "apps/configmap-stray.yaml").read_text() == STRAY
+    assert (repository / "apps/kustomization.yaml").read_text() == kustomization + "  - configmap-stray.yaml\n"
+
+
+def test_no_kustomization_lists_a_file_that_could_not_be_written(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    kustomization = "resources:\n  - shop.yaml\n"
+    (repository / "apps").mkdir()
+    (repository / "apps/kustomization.yaml").write_text(kustomization)
+    account = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, namespace: shop}\n"
+    (repository / "apps/shop.yaml").write_text(MANIFESTS + account)
+    # The name of its file comes after that of the kustomization.
+    (repository / "live.yaml").write_text(LIVE + account + account.replace("name: a,", "name: stray,"))
+    assert main(["report", "apps", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+
+    def refuse(file: Path, text: str) -> None:
+        if not file.exists():
+            raise PermissionError(13, "Permission denied")
+        file.write_text(text)
+
+    monkeypatch.setattr("drift.cli.fix.replace_file", refuse)
+
+    assert main(["adopt", "report.json", "ServiceAccount/stray", "--write"]) == 2
+    assert "cannot be written: Permission denied" in capsys.readouterr().err
+    assert (repository / "apps/kustomization.yaml").read_text() == kustomization
+
+
 @pytest.mark.parametrize("end", ["\n", "", "\r\n"])
 def test_an_unmanaged_object_is_added_to_the_only_file_of_the_report(repository: Path, capsys: Out, end: str) -> None:
     without_secret = MANIFESTS.rpartition("---\n")[0]

@@ -90,6 +90,19 @@ def test_the_patches_make_a_kustomization_say_what_is_live(
 
 
 @pytest.mark.usefixtures("kustomize")
+@pytest.mark.parametrize("source", ["prod", "prod/", "prod/kustomization.yaml"])
+def test_the_patch_is_for_the_kustomization_however_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out, source: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _repository({**FILES, "live.yaml": LIVE}, source)
+
+    main(["adopt", "report.json"])
+
+    assert "add to prod/kustomization.yaml:\n" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("kustomize")
 def test_a_closed_standard_error_does_not_stop_what_is_adopted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     _repository({**FILES, "live.yaml": LIVE}, "prod")
