@@ -465,6 +465,8 @@ class SourceInfo:
         is_rendered: Whether it could be read or rendered; if not, its objects are unknown.
         cluster: Its cluster, if the report covers several; None for one cluster, and for a local path whose facts are
             the same for all of them.
+        built_as: How Argo CD reads the path of an Application: `SourceKind.FILES`, `SourceKind.KUSTOMIZE` or
+            `SourceKind.HELM_CHART`; None for other sources, and if unknown.
     """
 
     kind: SourceKind
@@ -481,6 +483,7 @@ class SourceInfo:
     unchecked: int = 0
     is_rendered: bool = True
     cluster: str | None = None
+    built_as: SourceKind | None = None
 
     @property
     def key(self) -> SourceKey:

@@ -18,12 +18,12 @@ from drift.actions.files import (
 )
 from drift.actions.rendered import SettingsMap, how_to_change, instruction, kustomize_patches
 from drift.actions.selection import Refused, Selected
-from drift.advice.refusals import renderer_of, why_not_adopted
+from drift.advice.refusals import is_patchable, renderer_of, why_not_adopted
 from drift.documents.edit import EditError, insert_item, remove, remove_document, set_value
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError
 from drift.gitops.flux_values import has_metadata
-from drift.model import Change, Finding, ObjectReport, Report, SourceInfo
+from drift.model import Change, Finding, ObjectReport, Report, SourceInfo, SourceKind
 from drift.objects import Json, ObjectKey, Source, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, is_in_key, parse
 from drift.schema.types import ABSENT
@@ -90,7 +90,7 @@ def adopt(
         id(one): source
         for one in findings
         if (source := renderer_of(one.item, sources)) is not None
-        and not (one.item.source is not None and source.path is not None and is_plain(source.path))
+        and not (one.item.source is not None and _is_plain(source, is_plain))
     }
     refused = [Refused(one, reason) for one in findings if (reason := _why_not(one, rendered.get(id(one)))) is not None]
     adopted: list[Selected] = []
@@ -113,6 +113,13 @@ def adopt(
         tuple(sorted(refused, key=lambda one: order[id(one.selected)])),
         tuple(kustomize_patches([one for one in findings if id(one) in rendered], sources, files)),
     )
+
+
+def _is_plain(source: SourceInfo, is_plain: Callable[[str], bool]) -> bool:
+    """Whether a controller applies the files of a source as they are."""
+    if source.path is None or not is_patchable(source):
+        return False
+    return source.built_as is SourceKind.FILES or is_plain(source.path)
 
 
 def _adopt(selected: Selected, report: Report, files: Files, generator_of: GeneratorOf, renamed: _Renamed) -> None:

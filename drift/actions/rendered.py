@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from drift.actions.files import Files, RefusedError, folder_of_source, join
 from drift.actions.selection import Selected
 from drift.advice.commands import typed_key
-from drift.advice.refusals import renderer_of, why_not_adopted
+from drift.advice.refusals import is_patchable, renderer_of, why_not_adopted
 from drift.documents.edit import add_document
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
@@ -43,7 +43,7 @@ _STRONGEST_FIRST: Final[Sequence[_Effect]] = ("is", "shapes", "fills")
 def how_to_change(item: ObjectReport, renderer: SourceInfo) -> str:
     """Returns what renders an object and what to change, as a sentence without a full stop."""
     file = item.source.file if item.source is not None else "of the chart"
-    what = _RENDERED_FROM.get(renderer.kind)
+    what = _RENDERED_FROM.get(renderer.built_as or renderer.kind)
     if what is None:
         from_file = f" from {file}" if item.source is not None else ""
         return f"{renderer.name} is built{from_file}; add a patch to its kustomization"
@@ -66,7 +66,7 @@ def kustomize_patches(
         selected = list(group)
         item = selected[0].item
         renderer, names = renderer_of(item, sources), _names_in_file(item, files)
-        if renderer is None or renderer.path is None or renderer.kind in _RENDERED_FROM or names is None:
+        if renderer is None or renderer.path is None or not is_patchable(renderer) or names is None:
             continue
         patch = _patch(item, [one.finding for one in selected], names)
         if patch is not None:

@@ -18,7 +18,7 @@ from drift.advice.commands import (
     sync_command,
     syncs_one_object,
 )
-from drift.advice.refusals import PATCHABLE, is_not_kept, renderer_of, why_not_adopted, why_not_reverted
+from drift.advice.refusals import is_not_kept, is_patchable, renderer_of, why_not_adopted, why_not_reverted
 from drift.advice.sentences import advice
 from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, SourceKey, Verdict, sources_of
 from drift.objects import STDIN
@@ -184,7 +184,7 @@ class Advisor:
         if why_not_adopted(item, finding) is not None:
             return None
         renderer = renderer_of(item, self.sources)
-        if renderer is not None and (renderer.kind not in PATCHABLE or item.source is None):
+        if renderer is not None and not (is_patchable(renderer) and item.source is not None):
             return None
         return shlex.join(("drift", "adopt", self.saved, finding.id, "--write"))
 

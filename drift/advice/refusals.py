@@ -22,8 +22,10 @@ from drift.schema.values import parse_quantity
 #: What may be a number or a boolean.
 _LIKE_OTHER_TYPE: Final = re.compile(r"-?[0-9.]+|true|false")
 _DELETION: Final = "metadata.deletionTimestamp"
-#: Sources whose files kustomize builds: what is live can be kept by a patch, or in the files themselves.
-PATCHABLE: Final = frozenset({SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATION, SourceKind.ARGOCD_APPLICATION})
+#: Sources whose files kustomize builds, or which are applied as they are.
+_PATCHABLE: Final = frozenset(
+    {SourceKind.FILES, SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATION, SourceKind.ARGOCD_APPLICATION}
+)
 #: Lists from which the report leaves out what controllers added, by kind; None stands for the other kinds.
 _PARTIAL_LISTS: Final[Mapping[tuple[str, str] | None, frozenset[str]]] = {
     None: frozenset({"metadata.finalizers"}),
@@ -247,3 +249,8 @@ def why_not_adopted(item: ObjectReport, finding: Finding) -> str | None:
 def renderer_of(item: ObjectReport, sources: Mapping[SourceKey, SourceInfo]) -> SourceInfo | None:
     """Returns the source that renders the manifest of an object; None if people edit the manifest itself."""
     return next((source for source in sources_of(item, sources) if source.kind is not SourceKind.FILES), None)
+
+
+def is_patchable(source: SourceInfo) -> bool:
+    """Whether what is live can be kept by a patch of a kustomization, or in the files of a source themselves."""
+    return (source.built_as or source.kind) in _PATCHABLE

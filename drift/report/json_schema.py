@@ -299,6 +299,8 @@ class SourceInfoDocument(_Document):
         stale_since: When its controller looked at it last, if that was more than a day before the report; else null.
         cluster: The source's cluster, if the report covers several; null if it covers one, and for a local path
             whose facts are the same for all of them.
+        built_as: How Argo CD reads the path of an Application: files, kustomize or helm-chart; null for other sources,
+            and if it is unknown.
     """
 
     kind: SourceKind
@@ -315,6 +317,7 @@ class SourceInfoDocument(_Document):
     is_rendered: bool = field(name="rendered")
     stale_since: str | None = None
     cluster: str | None = None
+    built_as: SourceKind | None = None
 
 
 class _OfObject:

@@ -156,7 +156,7 @@ class _Application:
         branch = self._branch(sources[number], tree)
         if branch and commit is not None and commit == self._checkouts.other_branch(tree, branch):
             notes.append(branch_note(info.name, tree, branch, commit))
-        manifests, said = self._builder.manifests(wanted, number)
+        manifests, said, built_as = self._builder.manifests(wanted, number)
         notes += said
         base: tuple[Manifest, ...] | None = None
         try:
@@ -172,7 +172,7 @@ class _Application:
             notes.append(f"{info.name}: there is no manifest in {shown}")
         keeps = application_record(self._body).keeps
         return Rendered(
-            replace(info, path=shown, revision=commit or tree.commit, synced_revision=applied),
+            replace(info, path=shown, revision=commit or tree.commit, synced_revision=applied, built_as=built_as),
             manifests,
             base,
             tuple(notes),

@@ -22,6 +22,7 @@ from drift.documents.parse import read_documents
 from drift.errors import DriftError, SourceError
 from drift.gitops.revisions import SHORT
 from drift.kube.live import LiveObject
+from drift.model import SourceKind
 from drift.objects import Json, Manifest, Object, as_object, at, objects_at, text_at, texts_at
 from drift.redaction import without_passwords
 from drift.sources.checkouts import Checkouts, Copy, WorkTree, check_complete, path_inside
@@ -53,8 +54,10 @@ _FIELDS: Final = {
         """,
 }
 
-#: Manifests, and notes for the report.
-_WithNotes = tuple[tuple[Manifest, ...], tuple[str, ...]]
+#: Manifests, notes for the report, and how the source is read.
+_Built = tuple[tuple[Manifest, ...], tuple[str, ...], SourceKind]
+#: What the types of Argo CD are to drift.
+_KINDS: Final = {"helm": SourceKind.HELM_CHART, "kustomize": SourceKind.KUSTOMIZE, "directory": SourceKind.FILES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class ApplicationBuilder:
         self._context = context
         self._checkouts = checkouts
         self._may_read_any_file = may_read_any_file
-        self._rendered: dict[str, _WithNotes] = {}
+        self._rendered: dict[str, _Built] = {}
 
     def tree(self, source: Object) -> WorkTree:
         """Returns the work tree of a source.
@@ -144,7 +147,7 @@ class ApplicationBuilder:
             raise SourceError(f"{commit} is not a commit of Git")
         return self._checkouts.copy(self.tree(source), commit)
 
-    def manifests(self, revision: Revision, index: int) -> _WithNotes:
+    def manifests(self, revision: Revision, index: int) -> _Built:
         """Renders a source, if it was not rendered before.
 
         Args:
@@ -152,7 +155,7 @@ class ApplicationBuilder:
             index: The index of the source to render.
 
         Returns:
-            Its manifests, and notes for the report, a sentence each.
+            Its manifests, notes for the report, a sentence each, and how it is read.
 
         Raises:
             SourceError: It cannot be rendered, or not as Argo CD would.
@@ -172,7 +175,7 @@ class ApplicationBuilder:
             except SourceError:
                 yield commit
 
-    def _render(self, revision: Revision, index: int, copy: Copy) -> _WithNotes:
+    def _render(self, revision: Revision, index: int, copy: Copy) -> _Built:
         source = revision.sources[index]
         tree = self.tree(source)
         commit = None if text_at(source, "chart") else revision.commits[index]
@@ -194,7 +197,7 @@ class ApplicationBuilder:
         except SourceError as error:
             raise copy.error(error) from None
         manifests = (replace(manifest, namespace=manifest.namespace or self._namespace) for manifest in rendered)
-        return tuple(manifests), tuple(notes)
+        return tuple(manifests), tuple(notes), _KINDS[kind]
 
     def _check_type(self, source: Object, kind: str, folder: Path, commit: str | None) -> None:
         """Raises a SourceError if Argo CD has read a source as another type.

@@ -170,6 +170,39 @@ def test_of_a_chart_the_template_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     )
 
 
+OF_CHART = (
+    "it is rendered by Application argocd/apps; change the template charts/web/templates/a.yaml, or the values that it "
+    "uses\ndrift: the patch adopts 0 of 1 finding, in 0 files\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("built_as", "said"), [("helm-chart", OF_CHART), ("files", "drift: the patch adopts 1 of 1 finding, in 1 file\n")]
+)
+def test_of_an_application_what_argocd_reads_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out, built_as: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: prod-a, namespace: shop}\ndata: {mode: fast, level: '2'}\n"
+    )
+    _repository({"charts/web/templates/a.yaml": manifest}, "charts/web")
+    report = json.loads(Path("report.json").read_text())
+    report["sources"][0] |= {"kind": "argocd-application", "name": "Application argocd/apps", "builtAs": built_as}
+    report["objects"][0]["origins"] = ["Application argocd/apps"]
+    Path("report.json").write_text(json.dumps(report))
+    if built_as == "helm-chart":
+        Path("charts/web/Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n")
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json", "ConfigMap/prod-a"]) == (1 if built_as == "helm-chart" else 0)
+
+    # Only what kustomize builds has a kustomization for a patch.
+    printed = capsys.readouterr().err
+    assert printed.endswith(said)
+    assert "add to" not in printed
+
+
 @pytest.mark.parametrize("value", ["fast", "${mode}"])
 def test_the_files_that_flux_applies_as_they_are_are_edited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out, value: str

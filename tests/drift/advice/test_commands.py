@@ -392,6 +392,9 @@ def test_a_field_that_the_server_does_not_keep_is_not_set_again() -> None:
 
 def test_what_a_chart_renders_has_no_command_that_edits_it() -> None:
     assert _commands(source=HELM).keep is None
+    assert _commands(source=replace(ARGOCD, built_as=SourceKind.HELM_CHART)).keep is None
+    for read in (SourceKind.FILES, SourceKind.KUSTOMIZE, None):
+        assert _commands(source=replace(ARGOCD, built_as=read)).keep is not None
     assert _commands(source=HELM).revert is not None
     assert _commands(source=FLUX).keep == f"drift adopt report.json {ID} --write"
 

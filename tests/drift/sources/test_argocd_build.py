@@ -95,6 +95,13 @@ def test_a_file_that_changes_the_parameters_of_the_application_is_refused(name: 
     assert (code, "which changes its parameters, is not supported" in message) == (status, status == 3)
 
 
+def test_the_report_says_how_a_source_is_read() -> None:
+    assert report(source())[0] == 0
+
+    (read,) = json.loads(Path("../report.json").read_text())["sources"]
+    assert (read["kind"], read["builtAs"]) == ("argocd-application", "files")
+
+
 def test_a_source_that_a_plugin_has_recognized_is_refused() -> None:
     one = source()
     for compared in (one, {**one, "targetRevision": "other"}):
