@@ -293,6 +293,8 @@ class ControllerState(Enum):
 
     UNKNOWN = auto()
     ACTIVE = auto()
+    #: It syncs on request, as an Application without automatic sync.
+    MANUAL = auto()
     SUSPENDED = auto()
     FAILING = auto()
 
@@ -302,7 +304,7 @@ def controller_state(source: SourceInfo | None) -> ControllerState:
     if source is None or source.suspended is None:
         return ControllerState.UNKNOWN
     if source.suspended:
-        return ControllerState.SUSPENDED
+        return ControllerState.MANUAL if _syncs_on_request(source) else ControllerState.SUSPENDED
     return ControllerState.FAILING if source.ready is False else ControllerState.ACTIVE
 
 
@@ -313,7 +315,7 @@ def status_command(source: SourceInfo, item: ObjectReport, context: str | None) 
 
 def sync_command(source: SourceInfo, item: ObjectReport, context: str | None) -> str | None:
     """Returns the command that makes the GitOps controller sync an object, or None if it would not."""
-    if source.suspended or (syncs_one_object(source) and ":" in item.name):
+    if (source.suspended and not _syncs_on_request(source)) or (syncs_one_object(source) and ":" in item.name):
         # argocd reads the colon in a name such as system:node as the end of the name.
         return None
     return _command(_SYNC, source, item, context)
@@ -330,6 +332,11 @@ def may_undo(source: SourceInfo, finding: Finding) -> bool:
     return source.kind is SourceKind.FLUX_KUSTOMIZATION and all(
         actor.manager.startswith("kubectl") for actor in finding.actors
     )
+
+
+def _syncs_on_request(source: SourceInfo) -> bool:
+    """Whether a source that does not sync by itself can be synced: nothing suspends an Application."""
+    return source.kind is SourceKind.ARGOCD_APPLICATION
 
 
 def syncs_one_object(source: SourceInfo) -> bool:

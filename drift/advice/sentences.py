@@ -47,6 +47,7 @@ class _Advice:
 _PENDING: Final = frozenset({Cause.PENDING_SYNC})
 _UNKNOWN: Final = frozenset({Cause.UNKNOWN})
 _SUSPENDED: Final = frozenset({ControllerState.SUSPENDED})
+_MANUAL: Final = frozenset({ControllerState.MANUAL})
 #: The first row that fits a finding is its advice.
 _TABLE: Final[Sequence[_Advice]] = (
     _Advice(
@@ -55,6 +56,7 @@ _TABLE: Final[Sequence[_Advice]] = (
     ),
     _Advice("correct the field in Git, or remove it there: a sync cannot set it", applies=is_not_kept),
     _Advice("resume {source}, which is suspended, to deploy this", _PENDING, states=_SUSPENDED),
+    _Advice("sync {source}, whose automatic sync is off, to deploy this", _PENDING, states=_MANUAL),
     _Advice(
         "fix what {source} reports; until then it does not deploy this",
         _PENDING,
@@ -101,6 +103,11 @@ _TABLE: Final[Sequence[_Advice]] = (
         "resume {source}, which is suspended, to create it again, or remove it from Git",
         changes=frozenset({Change.MISSING}),
         states=_SUSPENDED,
+    ),
+    _Advice(
+        "sync {source}, whose automatic sync is off, to create it again, or remove it from Git",
+        changes=frozenset({Change.MISSING}),
+        states=_MANUAL,
     ),
     _Advice("sync to create it again, or remove it from Git", changes=frozenset({Change.MISSING})),
     _Advice(

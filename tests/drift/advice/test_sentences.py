@@ -13,6 +13,8 @@ from tests.drift.advice.test_commands import FINDING
 ACTIVE = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization a/{b}", suspended=False, ready=True)
 SUSPENDED = replace(ACTIVE, suspended=True)
 FAILING = replace(ACTIVE, ready=False)
+# An Application that is out of sync is not ready.
+MANUAL = SourceInfo(SourceKind.ARGOCD_APPLICATION, "Application a/{b}", suspended=True, ready=False)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,10 @@ FAILING = replace(ACTIVE, ready=False)
         ({"cause": Cause.PENDING_SYNC}, None, "sync, or find out why your GitOps controller"),
         ({"cause": Cause.PENDING_SYNC}, ACTIVE, "wait for the next sync of Kustomization a/{b}"),
         ({"cause": Cause.PENDING_SYNC}, SUSPENDED, "resume Kustomization a/{b}, which is suspended"),
+        ({"cause": Cause.PENDING_SYNC}, MANUAL, "sync Application a/{b}, whose automatic sync is off, to deploy this"),
+        ({"change": Change.MISSING}, MANUAL, "sync Application a/{b}, whose automatic sync is off, to create it again"),
+        ({}, MANUAL, "sync to undo it, or commit the live value to Git to keep it"),
+        ({"cause": Cause.PENDING_SYNC}, replace(MANUAL, suspended=False), "fix what Application a/{b} reports"),
         ({"cause": Cause.PENDING_SYNC}, FAILING, "fix what Kustomization a/{b} reports"),
         ({"cause": Cause.PENDING_SYNC, "change": Change.UNMANAGED}, None, "delete it, or let your GitOps controller"),
         ({"change": Change.UNMANAGED}, ACTIVE, "delete it, commit it to Git, or ignore it"),
@@ -61,7 +67,7 @@ def test_no_advice_is_to_commit_a_secret_as_it_is() -> None:
 
 
 def test_every_drift_has_advice_and_nothing_else_has() -> None:
-    for cause, change, source in product(Cause, Change, (None, ACTIVE, SUSPENDED, FAILING)):
+    for cause, change, source in product(Cause, Change, (None, ACTIVE, SUSPENDED, FAILING, MANUAL)):
         finding: Finding = replace(FINDING, cause=cause, change=change)
         assert (advice(finding, ObjectKey("", "ConfigMap", "shop", "a"), source) is None) == (cause is Cause.CONTROLLER)
 
