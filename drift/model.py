@@ -467,6 +467,7 @@ class SourceInfo:
             the same for all of them.
         built_as: How Argo CD reads the path of an Application: `SourceKind.FILES`, `SourceKind.KUSTOMIZE` or
             `SourceKind.HELM_CHART`; None for other sources, and if unknown.
+        substitutes: Whether Flux replaces variables in its manifests (``spec.postBuild``).
     """
 
     kind: SourceKind
@@ -484,6 +485,7 @@ class SourceInfo:
     is_rendered: bool = True
     cluster: str | None = None
     built_as: SourceKind | None = None
+    substitutes: bool = False
 
     @property
     def key(self) -> SourceKey:

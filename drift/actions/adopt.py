@@ -27,6 +27,7 @@ from drift.model import Change, Finding, ObjectReport, Report, SourceInfo, Sourc
 from drift.objects import Json, ObjectKey, Source, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, Path, is_in_key, parse
 from drift.schema.types import ABSENT
+from drift.sources.substitution import escape, has_opted_out
 
 #: Where list items are whose key has been changed, by object and path: the path no longer finds them.
 _Renamed = dict[tuple[ObjectKey, Path], tuple[str | int, ...]]
@@ -132,7 +133,9 @@ def _adopt(selected: Selected, report: Report, files: Files, generator_of: Gener
         return
     file = _source(selected.item).file
     _check_is_edited_by_people(generator_of(file), files, selected)
-    edited = _edited(files.text(file), selected, renamed)
+    renderer = renderer_of(selected.item, {source.key: source for source in report.sources})
+    is_substituted = renderer is not None and renderer.substitutes
+    edited = _edited(files.text(file), selected, renamed, is_substituted=is_substituted)
     if edited is None:
         check_is_not_the_last(file, files)
     files.edit(file, edited)
@@ -194,8 +197,15 @@ def _source(item: ObjectReport) -> Source:
     return item.source
 
 
-def _edited(text: str, selected: Selected, renamed: _Renamed) -> str | None:
-    """Returns the file with what is live; None if nothing is left of it."""
+def _edited(text: str, selected: Selected, renamed: _Renamed, *, is_substituted: bool) -> str | None:
+    """Returns the file with what is live; None if nothing is left of it.
+
+    Args:
+        text: The file.
+        selected: The finding to adopt.
+        renamed: Where list items are whose key has been changed.
+        is_substituted: Whether Flux replaces variables in the file.
+    """
     source = _source(selected.item)
     check_is_not_generated(source.file, text)
     root, prefix, count = _manifest(text, source, selected.item)
@@ -206,20 +216,23 @@ def _edited(text: str, selected: Selected, renamed: _Renamed) -> str | None:
         return None if count == 1 else remove_document(text, source.document)
     steps, holds_item = _steps_to(root, selected, renamed)
     document = source.document
+    live, desired = finding.live, finding.desired
+    if is_substituted and not has_opted_out(root):
+        live, desired = escape(live), escape(desired)
     if finding.change is Change.ADDED:
         if holds_item is not None:
-            return insert_item(text, document, (*prefix, *steps), _live_index(finding), finding.live)
+            return insert_item(text, document, (*prefix, *steps), _live_index(finding), live)
         present = _value(root, steps)
         if not _is_empty(present):
             raise RefusedError(_changed_since(source.file))
         # The report leaves out the empty parts of both sides.
-        live = {**as_object(present), **finding.live} if isinstance(finding.live, dict) else finding.live
-        return set_value(text, document, (*prefix, *steps), live)
-    if holds_item is not None or not is_as_reported(_value(root, steps), finding.desired):
+        merged = {**as_object(present), **live} if isinstance(live, dict) else live
+        return set_value(text, document, (*prefix, *steps), merged)
+    if holds_item is not None or not is_as_reported(_value(root, steps), desired):
         raise RefusedError(_changed_since(source.file))
     if finding.change is Change.REMOVED:
         return remove(text, document, (*prefix, *steps))
-    return set_value(text, document, (*prefix, *steps), finding.live)
+    return set_value(text, document, (*prefix, *steps), live)
 
 
 def _steps_to(root: Json, selected: Selected, renamed: _Renamed) -> tuple[tuple[str | int, ...], ItemKey | None]:

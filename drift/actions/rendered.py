@@ -23,6 +23,7 @@ from drift.objects import Json, Object, as_object
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, escape_pointer, is_in_key, parse
 from drift.schema.types import built_in_kinds
 from drift.sources.kustomizations import KUSTOMIZATIONS
+from drift.sources.substitution import escape, has_opted_out
 
 _DELETE: Final = {"$patch": "delete"}
 #: What to change in an object that a kind of source renders, given the file that it comes from.
@@ -65,10 +66,11 @@ def kustomize_patches(
     for _, group in groupby(adoptable, key=lambda one: one.item.key):
         selected = list(group)
         item = selected[0].item
-        renderer, names = renderer_of(item, sources), _names_in_file(item, files)
-        if renderer is None or renderer.path is None or not is_patchable(renderer) or names is None:
+        renderer, body = renderer_of(item, sources), _in_file(item, files)
+        if renderer is None or renderer.path is None or not is_patchable(renderer) or body is None:
             continue
-        patch = _patch(item, [one.finding for one in selected], names)
+        is_substituted = renderer.substitutes and not has_opted_out(body)
+        patch = _patch(item, [one.finding for one in selected], body, is_substituted=is_substituted)
         if patch is not None:
             folder = folder_of_source(renderer.path)
             known = (join(folder, name) for name in sorted(KUSTOMIZATIONS))
@@ -90,8 +92,8 @@ def _has_patches(file: str, files: Files) -> bool:
         return False
 
 
-def _names_in_file(item: ObjectReport, files: Files) -> Object | None:
-    """Returns the name and namespace of an object before kustomize changes them; None if no file has it."""
+def _in_file(item: ObjectReport, files: Files) -> Object | None:
+    """Returns an object before kustomize changes it; None if no file has it."""
     if item.source is None:
         return None
     try:
@@ -99,18 +101,18 @@ def _names_in_file(item: ObjectReport, files: Files) -> Object | None:
     except (RefusedError, ManifestError):
         return None
     body = as_object(documents[item.source.document - 1]) if item.source.document <= len(documents) else {}
-    metadata = as_object(body.get("metadata"))
-    names = {field: metadata[field] for field in ("name", "namespace") if metadata.get(field)}
-    return names if body.get("kind") == item.kind and isinstance(names.get("name"), str) else None
+    name = as_object(body.get("metadata")).get("name")
+    return body if body.get("kind") == item.kind and name and isinstance(name, str) else None
 
 
-def _patch(item: ObjectReport, findings: Sequence[Finding], names: Object) -> str | None:
+def _patch(item: ObjectReport, findings: Sequence[Finding], body: Object, *, is_substituted: bool) -> str | None:
     """Returns a patch for a kustomization; None if a strategic merge patch cannot say it.
 
     Args:
         item: The object.
         findings: What the patch is to adopt.
-        names: The name and namespace of the object in its file, by which kustomize finds it.
+        body: The object in its file, by whose name and namespace kustomize finds it.
+        is_substituted: Whether Flux replaces variables in what kustomize builds.
     """
     changes: dict[str | ItemKey, Json] = {}
     for finding in findings:
@@ -124,7 +126,10 @@ def _patch(item: ObjectReport, findings: Sequence[Finding], names: Object) -> st
             for element in path:
                 parent = parent.setdefault(element, {})
             removed: Json = _DELETE if isinstance(last, ItemKey) else None
-            parent[last] = removed if finding.change is Change.REMOVED else finding.live
+            live = escape(finding.live) if is_substituted else finding.live
+            parent[last] = removed if finding.change is Change.REMOVED else live
+    in_file = body["metadata"]
+    names = {field: in_file[field] for field in ("name", "namespace") if in_file.get(field)}
     metadata = {**names, **_written(changes.pop("metadata", {}))}
     # kustomize strips the end of a patch, which must therefore not be that of a text.
     patch = {"apiVersion": item.api_version, "kind": item.kind, **_written(changes), "metadata": metadata}

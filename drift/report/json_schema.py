@@ -301,6 +301,7 @@ class SourceInfoDocument(_Document):
             whose facts are the same for all of them.
         built_as: How Argo CD reads the path of an Application: files, kustomize or helm-chart; null for other sources,
             and if it is unknown.
+        substitutes: Whether Flux replaces variables in its manifests (spec.postBuild).
     """
 
     kind: SourceKind
@@ -318,6 +319,7 @@ class SourceInfoDocument(_Document):
     stale_since: str | None = None
     cluster: str | None = None
     built_as: SourceKind | None = None
+    substitutes: bool = False
 
 
 class _OfObject:

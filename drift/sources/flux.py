@@ -198,6 +198,7 @@ class _Kustomization:
                 path=shown,
                 revision=commit or tree.commit,
                 synced_revision=applied or self._info.synced_revision,
+                substitutes=variables is not None and variables.are_substituted,
             ),
             desired,
             base,

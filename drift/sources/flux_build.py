@@ -21,11 +21,13 @@ from drift.sources.checkouts import path_inside
 from drift.sources.kustomize import Built, add_parts, build_changed, read_kustomization
 from drift.sources.programs import Runner
 from drift.sources.substitution import (
+    OPT_OUT,
     PLACEHOLDER,
     SubstitutionError,
     check_identity,
     check_names,
     compile_glob,
+    has_opted_out,
     redact_substituted,
     substitute,
 )
@@ -39,7 +41,6 @@ _FIELDS: Final = """
 """
 #: Fields that alone build no object.
 _NOT_CONTENT: Final = frozenset({"apiVersion", "kind", "namespace", "buildMetadata"})
-_SUBSTITUTE: Final = "kustomize.toolkit.fluxcd.io/substitute"
 _SEPARATOR: Final = re.compile(r"^---\n", re.MULTILINE)
 
 
@@ -59,6 +60,11 @@ class Variables:
     secret: frozenset[str] = frozenset()
     unknown: str | None = None
     always: bool = False
+
+    @property
+    def are_substituted(self) -> bool:
+        """Whether Flux substitutes at all."""
+        return bool(self.values) or self.unknown is not None or self.always
 
 
 def remove_ignored_files(root: Path, ignore: str | None) -> None:
@@ -210,13 +216,13 @@ def _substituted(built: Built, variables: Variables) -> Built:
 
 
 def _substitute(output: bytes, variables: Variables, values: Mapping[str, str]) -> bytes:
-    if not values and variables.unknown is None and not variables.always:
+    if not variables.are_substituted:
         return output
     is_complete = variables.unknown is None
     try:
         check_names(values)
         texts = [
-            text if _is_disabled(text) else substitute(text, values, is_complete=is_complete)
+            text if _has_opted_out(text) else substitute(text, values, is_complete=is_complete)
             for text in _SEPARATOR.split(output.decode())
         ]
     except SubstitutionError as error:
@@ -224,14 +230,10 @@ def _substitute(output: bytes, variables: Variables, values: Mapping[str, str]) 
     return "---\n".join(texts).encode("utf-8", "surrogateescape")
 
 
-def _is_disabled(text: str) -> bool:
-    if _SUBSTITUTE not in text:
+def _has_opted_out(text: str) -> bool:
+    if OPT_OUT not in text:
         return False
-    return any(
-        text_at(document.value, "metadata", field, _SUBSTITUTE) == "disabled"
-        for document in read_documents(text.encode(), "the built object")
-        for field in ("labels", "annotations")
-    )
+    return any(has_opted_out(document.value) for document in read_documents(text.encode(), "the built object"))
 
 
 # -- ignored files

@@ -18,11 +18,15 @@ from secrets import token_hex
 from typing import Final
 
 from drift.errors import SourceError
-from drift.objects import Incomparable, Json, Object, as_object
+from drift.objects import Incomparable, Json, Object, as_object, text_at
 from drift.redaction import Redacted, is_secret
 
 #: The names that Flux accepts. One invalid name makes it fail, used or not.
 _NAME: Final = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
+#: The label or annotation of an object in which Flux substitutes nothing.
+OPT_OUT: Final = "kustomize.toolkit.fluxcd.io/substitute"
+#: What Flux would not leave as it is: dollar signs before an opening brace, and more than one.
+_SPECIAL: Final = re.compile(r"\$+(?=\{)|\${2,}")
 #: Operators with a value for a variable that is not set.
 _DEFAULTS: Final = frozenset({"=", ":=", ":-", ":?", ":+"})
 
@@ -58,6 +62,20 @@ def substitute(text: str, variables: Mapping[str, str], *, is_complete: bool = T
         SubstitutionError: The text has an expression that Flux does not accept.
     """
     return _Evaluator(text, variables, is_complete=is_complete).text()
+
+
+def escape(value: Json) -> Json:
+    """Returns a value that is this one after the substitution."""
+    if isinstance(value, dict):
+        return {name: escape(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [escape(item) for item in value]
+    return _SPECIAL.sub(lambda signs: signs[0] * 2, value) if isinstance(value, str) else value
+
+
+def has_opted_out(body: Json) -> bool:
+    """Returns whether Flux substitutes nothing in an object."""
+    return any(text_at(body, "metadata", field, OPT_OUT) == "disabled" for field in ("labels", "annotations"))
 
 
 _Accept = Callable[[str, int], bool]

@@ -137,6 +137,23 @@ def test_a_patch_finds_an_object_with_a_namespace_beside_other_patches(
 
 
 @pytest.mark.usefixtures("kustomize")
+@pytest.mark.parametrize("substitutes", [True, False])
+def test_flux_replaces_no_variable_in_a_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out, *, substitutes: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _repository({**FILES, "live.yaml": LIVE.replace("mode: slow", "mode: '$HOME-${HOME}'")}, "prod")
+    report = json.loads(Path("report.json").read_text())
+    report["sources"][0] |= {"kind": "flux-kustomization", "substitutes": substitutes}
+    Path("report.json").write_text(json.dumps(report))
+    capsys.readouterr()
+
+    main(["adopt", "report.json"])
+
+    assert f"$HOME-{'$$' if substitutes else '$'}{{HOME}}" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("kustomize")
 def test_no_patch_gives_a_list_item_another_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.chdir(tmp_path)
     service = (
@@ -201,6 +218,42 @@ def test_of_an_application_what_argocd_reads_is_changed(
     printed = capsys.readouterr().err
     assert printed.endswith(said)
     assert "add to" not in printed
+
+
+@pytest.mark.parametrize(
+    ("substitutes", "opted_out", "written"),
+    [(True, False, "$${HOME}"), (True, True, "${HOME}"), (False, False, "${HOME}")],
+)
+def test_flux_replaces_no_variable_in_what_is_adopted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, substitutes: bool, opted_out: bool, written: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    annotations = ", annotations: {kustomize.toolkit.fluxcd.io/substitute: disabled}" if opted_out else ""
+    manifest = CHART["chart/templates/a.yaml"].replace("{{ .Values.mode }}", "fast")
+    manifest = manifest.replace("shop}", f"shop{annotations}}}")
+    live = manifest.replace("fast", '"${HOME}"')
+    _repository({"apps/a.yaml": manifest, "live.yaml": live}, "apps")
+
+    def adopt() -> str:
+        report = json.loads(Path("report.json").read_text())
+        report["sources"][0] |= {
+            "kind": "flux-kustomization",
+            "name": "Kustomization flux-system/apps",
+            "substitutes": substitutes,
+        }
+        report["objects"][0]["origins"] = ["Kustomization flux-system/apps"]
+        Path("report.json").write_text(json.dumps(report))
+        assert main(["adopt", "report.json", "--write"]) == 0
+        adopted: str = yaml.safe_load(Path("apps/a.yaml").read_text())["data"]["mode"]
+        return adopted
+
+    assert adopt() == written
+
+    # What Git has is what Flux makes of the file.
+    desired = json.loads(Path("report.json").read_text())
+    desired["objects"][0]["findings"][0] |= {"desired": "${HOME}", "live": "slow"}
+    Path("report.json").write_text(json.dumps(desired))
+    assert adopt() == "slow"
 
 
 @pytest.mark.parametrize("value", ["fast", "${mode}"])

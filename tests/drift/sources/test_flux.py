@@ -320,6 +320,7 @@ def test_values_of_secrets_are_not_compared_and_not_read(
     [web] = [item for item in scanned.document["objects"] if item["name"] == "web"]
     assert [item["path"] for item in web["notCompared"]] == [f"{CONTAINER}.env[name=MODE].value", f"{CONTAINER}.image"]
     assert "it comes from the Secret" in web["notCompared"][0]["reason"]
+    assert [one["substitutes"] for one in scanned.document["sources"] if one["kind"] == "flux-kustomization"] == [True]
     assert "planted" not in json.dumps(scanned.document) + stderr()
 
 

@@ -228,6 +228,16 @@ def test_a_value_that_is_not_known_is_not_comparable(tmp_path: Path) -> None:
     assert settings["metadata"]["labels"] == unknown
 
 
+def test_flux_substitutes_nothing_without_variables() -> None:
+    assert not Variables({}).are_substituted
+    for variables in (
+        Variables({"a": ""}),
+        Variables({}, unknown="it comes from a Secret"),
+        Variables({}, always=True),
+    ):
+        assert variables.are_substituted
+
+
 def test_an_object_whose_name_is_not_known_is_an_error(tmp_path: Path) -> None:
     root = write(tmp_path)
     (root / "apps/settings.yaml").write_text(CONFIG.replace("name: settings", 'name: "settings-${environment}"'))

@@ -9,7 +9,14 @@ import pytest
 from drift.errors import SourceError
 from drift.objects import Incomparable, Json
 from drift.redaction import Redacted, redact_at, redacted_paths
-from drift.sources.substitution import PLACEHOLDER, SubstitutionError, check_names, redact_substituted, substitute
+from drift.sources.substitution import (
+    PLACEHOLDER,
+    SubstitutionError,
+    check_names,
+    escape,
+    redact_substituted,
+    substitute,
+)
 from tools.sandbox.flux_oracle import ask
 
 VARIABLES = {
@@ -162,3 +169,16 @@ def test_whatever_is_made_of_a_value_is_masked(text: str) -> None:
 
 def test_a_variable_that_is_not_set_is_not_masked() -> None:
     assert substitute("a${none}", {"pw": PLACEHOLDER}) == "a"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["${HOME}", "a$b", "$", "$$", "$$$", "$${HOME}", "$$${HOME}", "a $$ ${HOME:-x} $", "{$}", "${HOME} $5 ${", "plain"],
+)
+def test_an_escaped_text_is_the_text_after_the_substitution(text: str) -> None:
+    escaped = escape({"a": [text, 1], "b": text})
+
+    assert isinstance(escaped, dict)
+    assert substitute(str(escaped["b"]), {"HOME": "/root"}) == text
+    assert escaped == {"a": [escaped["b"], 1], "b": escaped["b"]}
+    assert ("$" in text) or escaped["b"] == text
