@@ -33,6 +33,7 @@ _PARTIAL_LISTS: Final[Mapping[tuple[str, str] | None, frozenset[str]]] = {
 }
 #: Fields that cannot be changed, by kind. To delete these objects loses nothing that a sync does not bring back.
 _IMMUTABLE: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("", "Service"): ("spec.clusterIP",),
     ("apps", "DaemonSet"): ("spec.selector",),
     ("apps", "Deployment"): ("spec.selector",),
     ("batch", "Job"): ("spec.selector", "spec.template"),

@@ -13,8 +13,17 @@ from drift.managed_fields import OwnerNode
 from drift.model import Actor, Cause
 from drift.objects import Json, Object, as_object, at
 from drift.paths import Path
-from drift.schema.facts import ALLOCATED, BOUND, LABELLED_BY_TEMPLATE, NOT_IN_TEMPLATES, AnyOf, Facts
-from drift.schema.types import ABSENT, Shape, Type
+from drift.schema.facts import (
+    ALLOCATED,
+    BOUND,
+    LABELLED_BY_TEMPLATE,
+    NEVER_ALLOCATED,
+    NOT_IN_TEMPLATES,
+    AnyOf,
+    Facts,
+    is_never_allocated,
+)
+from drift.schema.types import ABSENT, Absent, Shape, Type
 
 DEFAULT: Final = "the API server's default"
 ALLOCATED_VALUE: Final = "allocated for this object alone"
@@ -80,6 +89,8 @@ class KnownValues:
             labels.get(name) == part.value for labels in self.template_labels
         ):
             return "copied from its template's labels, since Git sets no labels"
+        if _repeats_no_cluster_ip(part, parent, sides[1:]):
+            return "a copy of another field"
         if self._is_allocated(part, parent):
             return ALLOCATED_VALUE
         is_default = any(self.is_default_at(part.value, parent, path, side) for side in sides)
@@ -131,11 +142,14 @@ class KnownValues:
             and (has_applier or not may_create(actor))
         ]
 
-    def asks_for_allocation(self, desired: Json, parent: Type, name: str, node: OwnerNode | None) -> bool:
+    def asks_for_allocation(
+        self, desired: Json, live: Json | Absent, parent: Type, name: str, node: OwnerNode | None
+    ) -> bool:
         """Whether Git sets a field to the empty value that lets the server allocate one, and no user set another.
 
         Args:
             desired: The value in Git.
+            live: The value in the cluster.
             parent: The type of the object that has the field.
             name: The field.
             node: The owners of that object.
@@ -145,6 +159,7 @@ class KnownValues:
             is_empty
             and (parent.name, name) in ALLOCATED
             and self.facts.is_omitempty(parent, name)
+            and not is_never_allocated(live, parent.name, name)
             and not self._is_edited(parent, name, owners_below(node, name, parent), node)
         )
 
@@ -158,7 +173,7 @@ class KnownValues:
         if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and in_template):
             return False
         ownership = self.ownership
-        if ownership.base_has(path):
+        if ownership.base_has(path) or is_never_allocated(part.value, parent.name, name):
             return False
         applier = ownership.with_role(part.owners.all_owners(), Role.APPLIER) if part.owners else ()
         if not applier:
@@ -234,6 +249,26 @@ def copied_template_labels(desired: Object, live: Object, schema: Type) -> Seque
     if schema.name not in LABELLED_BY_TEMPLATE or at(desired, "metadata", "labels"):
         return ()
     return [as_object(at(body, "spec", "template", "metadata", "labels")) for body in (live, desired)]
+
+
+def _repeats_no_cluster_ip(part: LivePart, parent: Type, in_git: Sequence[Object]) -> bool:
+    """Whether the field says that a Service is headless as another one does, which is in Git or is reported.
+
+    The server keeps ``clusterIP`` equal to the first of ``clusterIPs``.
+
+    Args:
+        part: The live-only field.
+        parent: The type of the object that has the field.
+        in_git: The same object in Git, if Git has it.
+    """
+    if parent.name not in NEVER_ALLOCATED:
+        return False
+    match part.path[-1]:
+        case "clusterIPs":
+            return bool(part.value == ["None"])
+        case "clusterIP":
+            return part.value == "None" and any(spec.get("clusterIPs") == ["None"] for spec in in_git)
+    return False
 
 
 def _parent_field(path: Path) -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from drift.compare.atomic import AtomicValue, is_plain_dict
 from drift.compare.known_values import KnownValues, LivePart
 from drift.compare.normalize import ListMap
-from drift.compare.ownership import Attribution, owners_below
+from drift.compare.ownership import AS_APPLIER_NOTE, Attribution, owners_below
 from drift.model import Cause
 from drift.objects import Json, Object
 from drift.paths import ItemKey, Path
-from drift.schema.facts import SCALED
+from drift.schema.facts import SCALED, is_never_allocated
 from drift.schema.types import ABSENT, UNKNOWN, Absent, Shape, Type
 
 
@@ -38,6 +38,8 @@ class LiveOnlyFields:
         reason = self.known.why_known(part, parent, sides)
         if reason is not None:
             return self._skip(part.path, reason)
+        if is_never_allocated(part.value, parent.name, str(part.path[-1])):
+            return self._report_chosen(part)
         if self._lacks_owner(part):
             scaled = self._filter_scaled(part.value, parent, part.path)
             if scaled is not ABSENT:
@@ -84,6 +86,19 @@ class LiveOnlyFields:
             return ABSENT
         self.attributions[path] = Attribution(Cause.UNKNOWN, ())
         return value
+
+    def _report_chosen(self, part: LivePart) -> Json:
+        """Reports a value that the creator of the object chose, although it may have no owner by now.
+
+        The API server keeps it through later syncs, as the value of a field that cannot be changed. Admission does not
+        explain it.
+        """
+        attribution = self.known.attribution_finder.find(part.value, part.owners, part.path)
+        if attribution is None:
+            owners = sorted(part.owners.all_owners()) if part.owners else ()
+            attribution = Attribution(Cause.UNKNOWN, tuple(owners), AS_APPLIER_NOTE)
+        self.attributions[part.path] = attribution
+        return part.value
 
     def _lacks_owner(self, part: LivePart) -> bool:
         """Whether no field manager owns a part, and Git did not have it at the last sync."""

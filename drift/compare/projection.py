@@ -225,7 +225,7 @@ class _Projector:
         right: Object = {}
         same = True
         for name, desired_value in desired.items():
-            if self._known.asks_for_allocation(desired_value, schema, name, node):
+            if self._known.asks_for_allocation(desired_value, live.get(name, ABSENT), schema, name, node):
                 self._skip((*path, name), ALLOCATED_VALUE)
                 continue
             if name not in live:

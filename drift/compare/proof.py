@@ -30,7 +30,7 @@ from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import NAMELESS, ManagerName, manager_names
 from drift.model import Actor
 from drift.objects import Json, Object
-from drift.schema.facts import ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
+from drift.schema.facts import ALLOCATED, NEVER_ALLOCATED, NOT_IN_TEMPLATES, SCALED, Facts
 from drift.schema.types import ABSENT, Shape, Type
 
 _RESERVED_FIELDS: Final = ("annotations", "labels")
@@ -95,6 +95,7 @@ class InSyncProof:
             return (
                 self._has_all(desired, live, schema)
                 and self._has_no_scaled_replicas(desired, live, schema)
+                and _has_no_chosen_value(desired, live, schema)
                 and (synced_manifest is None or self._has_fields_of(synced_manifest, desired, schema))
                 and self._owns_nothing_else(desired, live, last_applied if synced_manifest is None else None, schema)
             )
@@ -436,6 +437,15 @@ class _OwnedFields:
             element == "." or (element[:2] == "f:" and self._is_ignored(element[2:], below, value, child, name))
             for element, below in children.items()
         )
+
+
+def _has_no_chosen_value(desired: Object, live: Object, schema: Type) -> bool:
+    """Whether Git sets each live value that nothing allocates, such as the ``None`` of a headless Service."""
+    chosen = NEVER_ALLOCATED.get(schema.field("spec").name)
+    if chosen is None:
+        return True
+    spec, in_git = live.get("spec", {}), desired.get("spec", {})
+    return all(spec.get(name) != value or in_git.get(name) == value for name, value in chosen.items())
 
 
 def _is_scalar_default(facts: Facts, parent: Type, name: str, siblings: Object, parent_field: str) -> bool:

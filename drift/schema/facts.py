@@ -224,6 +224,11 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
 }
 
 
+def is_never_allocated(value: Json, parent: str, field: str) -> bool:
+    """Whether a field of a type that may be allocated has a value that nothing allocates."""
+    return bool(NEVER_ALLOCATED.get(parent, {}).get(field, ABSENT) == value)
+
+
 def filled_in(parent: str, field: str, siblings: Object) -> Mapping[str, Json]:
     """Returns the keys that the server fills in if they are missing from a map, with their values."""
     if (parent, field) not in _FILLED_BY_KEY:
@@ -259,6 +264,13 @@ ALLOCATED: Final = frozenset(
         (_CSR, "username"),
     }
 )
+
+#: Values of such fields that nothing allocates: a headless Service, a claim for a volume without a class. Only Git or a
+#: user sets them, when the object is created.
+NEVER_ALLOCATED: Final[Mapping[str, Mapping[str, Json]]] = {
+    _CORE + "ServiceSpec": {"clusterIP": "None"},
+    _CORE + "PersistentVolumeClaimSpec": {"storageClassName": ""},
+}
 
 #: The allocated fields that bind a volume to a claim. Controllers whose names are not known here write them, too.
 BOUND: Final = frozenset(

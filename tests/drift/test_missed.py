@@ -454,3 +454,17 @@ def test_m7_an_annotation_added_to_a_secret_is_named_and_not_shown(workspace: Ap
 
     assert scanned.findings == [("Secret/s", "added", "metadata.annotations.note", "manual")]
     assert "hunter3" not in json.dumps(scanned.document)
+
+
+@pytest.mark.parametrize("syncer", [Syncer.FLUX, Syncer.KUBECTL])
+def test_a_service_that_stays_headless_when_git_gives_that_up_is_found(workspace: Application, syncer: Syncer) -> None:
+    service = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: NAMESPACE}\nspec: {%sports: [{port: 80}]}\n"
+    )
+    workspace.write(service % "clusterIP: None, ")
+    workspace.sync(syncer)
+    workspace.write(service % "")
+    workspace.sync(syncer)
+
+    # The API server keeps the address of a Service.
+    assert workspace.report().findings == [("Service/web", "added", "spec.clusterIP", "unknown")]

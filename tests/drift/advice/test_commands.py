@@ -169,6 +169,8 @@ def test_a_list_that_the_report_shows_in_part_is_not_reverted(kind: str, path: s
         ("apps", "StatefulSet", "spec.volumeClaimTemplates[metadata.name=data].spec.storageClassName", True),
         ("apps", "StatefulSet", "spec.template.spec.containers[name=a].image", False),
         ("", "PersistentVolumeClaim", "spec.accessModes", True),
+        ("", "Service", "spec.clusterIP", True),
+        ("", "Service", "spec.type", False),
         ("example.com", "RoleBinding", "roleRef", False),
     ],
 )

@@ -1,0 +1,86 @@
+"""Values of allocated fields that nothing allocates: the creator of the object chose them."""
+
+from typing import Any
+
+import pytest
+
+from tests.drift.compare.managed_fields import Fields, causes, compare, entry
+
+SPEC = {"selector": {"app": "a"}}
+HEADLESS = {"clusterIP": "None", "clusterIPs": ["None"]}
+FILLED_IN = {"type": "ClusterIP", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None"}
+SYNCED = entry("kustomize-controller", "Apply", {"spec": {"selector": {"app": ""}}})
+
+
+def _service(*entries: Fields, **fields: Any) -> Fields:
+    metadata = {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": list(entries)}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {**SPEC, **fields}}
+
+
+def _by(manager: str, *fields: str, operation: str = "Update") -> Fields:
+    return entry(manager, operation, {"spec": {"selector": {"app": ""}, **dict.fromkeys(fields, "")}})
+
+
+@pytest.mark.parametrize(
+    ("entries", "cause", "managers"),
+    [
+        # Git dropped it, and the server kept it.
+        ([SYNCED], "unknown", []),
+        # Recreated by hand.
+        ([SYNCED, _by("kubectl-replace", "clusterIP", "clusterIPs")], "manual", ["kubectl-replace"]),
+        ([_by("kubectl-create", "clusterIP")], "manual", ["kubectl-create"]),
+        ([_by("kustomize-controller", "clusterIP", operation="Apply")], "pending-sync", ["kustomize-controller"]),
+        ([_by("helm", "clusterIP", "clusterIPs")], "unknown", ["helm"]),
+    ],
+)
+def test_a_headless_service_that_git_does_not_ask_for(entries: list[Fields], cause: str, managers: list[str]) -> None:
+    live = _service(*entries, **HEADLESS, **FILLED_IN)
+
+    assert causes(compare(_service(), live)) == [("clusterIP", "added", cause, managers)]
+
+
+@pytest.mark.parametrize("manager", ["kustomize-controller", "helm"])
+def test_admission_does_not_explain_a_headless_service(manager: str) -> None:
+    live = _service(_by(manager, "clusterIP", "clusterIPs"), **HEADLESS)
+
+    assert causes(compare(_service(), live, _service())) == [("clusterIP", "added", "unknown", [manager])]
+
+
+def test_an_empty_cluster_ip_asks_for_one_and_not_for_a_headless_service() -> None:
+    found = compare(_service(clusterIP=""), _service(SYNCED, **HEADLESS))
+
+    assert [(path, change) for path, change, _, _ in causes(found)] == [("clusterIP", "changed")]
+    assert causes(compare(_service(clusterIP=""), _service(SYNCED, clusterIP="10.0.0.7"))) == []
+
+
+@pytest.mark.parametrize(
+    "in_git", [{"clusterIP": "None"}, {"clusterIPs": ["None"]}, {"clusterIP": "None", "clusterIPs": ["None"]}]
+)
+@pytest.mark.parametrize("by", ["kustomize-controller", "kubectl-create"])
+def test_a_headless_service_that_git_asks_for(in_git: Fields, by: str) -> None:
+    live = _service(SYNCED, _by(by, "clusterIP", "clusterIPs"), **HEADLESS, **FILLED_IN)
+
+    assert causes(compare(_service(**in_git), live)) == []
+
+
+@pytest.mark.parametrize("by", ["kustomize-controller", "kubectl-create"])
+def test_an_allocated_address(by: str) -> None:
+    address = {"clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"]}
+    live = _service(SYNCED, _by(by, "clusterIP", "clusterIPs"), **address, **FILLED_IN)
+
+    assert causes(compare(_service(), live)) == []
+
+
+def test_a_claim_for_a_volume_without_a_class() -> None:
+    def claim(*entries: Fields, **fields: Any) -> Fields:
+        metadata = {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": list(entries)}
+        spec = {"accessModes": ["ReadWriteOnce"], **fields}
+        return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+    created = _by("kubectl-create", "storageClassName")
+
+    assert causes(compare(claim(), claim(SYNCED, created, storageClassName="fast"))) == []
+    assert causes(compare(claim(storageClassName=""), claim(SYNCED, created, storageClassName=""))) == []
+    assert causes(compare(claim(), claim(SYNCED, created, storageClassName=""))) == [
+        ("storageClassName", "added", "manual", ["kubectl-create"])
+    ]
