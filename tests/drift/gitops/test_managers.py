@@ -95,6 +95,10 @@ def test_a_named_applier_that_never_wrote_the_object_changes_nothing() -> None:
     [
         _entry("kube-controller-manager"),
         _entry("kube-controller-manager", subresource="scale"),
+        _entry("k3s"),
+        _entry("k3s", subresource="scale"),
+        _entry("kubelite"),
+        _entry("microshift"),
         _entry("vpa-recommender"),
         _entry("cert-manager-cainjector"),
         _entry("anything", subresource="status"),

@@ -31,6 +31,7 @@ def _judge(kind: str, *entries: dict[str, Any], **metadata: Any) -> UnmanagedObj
         [_entry("kube-controller-manager"), _entry("k9s", LATER)],
         [_entry("kube-controller-manager", "2026-11-20T09:59:58Z"), _entry("kubectl-client-side-apply", LATER)],
         [_entry("kube-controller-manager")],
+        [_entry("k3s"), _entry("kubectl-edit", LATER)],
     ],
 )
 def test_what_a_controller_created_stays_its_own_when_a_person_edits_it(entries: list[dict[str, Any]]) -> None:
