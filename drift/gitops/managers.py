@@ -21,6 +21,9 @@ BEFORE_FIRST_APPLY: Final = "before-first-apply"
 #: What a GitOps controller writes of its own objects, such as an Application or a HelmRelease, apart from metadata.
 _STATE: Final = frozenset({"f:operation", "f:status"})
 
+#: The programs that run hooks.
+_WITH_HOOKS: Final = frozenset({"argocd", "helm", "helm-controller"})
+
 #: Hand tools that write a whole object.
 _CREATORS: Final = frozenset(
     {"kubectl-autoscale", "kubectl-create", "kubectl-debug", "kubectl-expose", "kubectl-replace", "kubectl-run"}
@@ -107,6 +110,12 @@ def assign_roles(
     applier = _applier_program(actors, applying, tracked_by, field_sets)
     is_named = [actor.manager in managers.appliers and actor.subresource is None for actor in actors]
     is_known = [program is not None and program == applier for program in programs]
+    # An operator also writes the metadata and the spec of the objects whose status it keeps, such as its finalizer.
+    operators = {
+        actor.manager
+        for actor in actors
+        if actor.subresource == "status" and is_controller(actor) and _program_of(actor.manager) is None
+    }
     is_own = [index in state and program not in _known_managers().commands for index, program in enumerate(programs)]
     is_inferred = [actor.manager == managers.inferred and actor.subresource is None for actor in actors]
     is_kubectl = [is_kubectl_apply(actor) and not tracked_by for actor in actors]
@@ -118,7 +127,7 @@ def assign_roles(
             Role.APPLIER
             if is_applier
             else Role.CONTROLLER
-            if keeps_state or is_controller(actor, managers.controllers)
+            if keeps_state or actor.manager in operators or is_controller(actor, managers.controllers)
             else Role.OTHER
             for actor, is_applier, keeps_state in zip(actors, applies, is_own, strict=True)
         ),
@@ -313,6 +322,11 @@ def _program(actor: Actor) -> str | None:
 def _program_of(manager: str) -> str | None:
     programs = _known_managers().programs
     return next((program for program, names in programs.items() if _matches_any(names, manager)), None)
+
+
+def runs_hooks(manager: str) -> bool:
+    """Returns whether a manager is a known applier that runs hooks. To other appliers, a hook is an ordinary object."""
+    return _program_of(manager) in _WITH_HOOKS
 
 
 def is_kubectl_apply(actor: Actor) -> bool:

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Any
 
-from drift.gitops.argocd_tracking import MANAGERS, TRACKING_ID, USUAL_LABELS
-from drift.gitops.managers import is_controller, is_gitops_applier, is_hand_tool, may_create
+from drift.gitops.argocd_tracking import TRACKING_ID, USUAL_LABELS
+from drift.gitops.managers import is_controller, is_gitops_applier, is_hand_tool, may_create, runs_hooks
 from drift.gitops.opt_outs import hook_of
 from drift.gitops.tracked_by import Tracker, actors_of, may_be_applied, trackers_of
 from drift.model import Actor, Cause
 from drift.objects import Json, Object, ObjectKey, as_object
-
-#: The field managers of appliers that run hooks. To other appliers, a hook is an ordinary object.
-_HOOK_MANAGERS: Final = (*MANAGERS, "helm", "helm-controller")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +153,7 @@ def _dates_from_creation(actor: Actor, metadata: Object) -> bool:
 def _hook_reason(body: Object, actors: Sequence[Actor], appliers: Collection[str]) -> str | None:
     """Returns why a hook does not need a manifest, or None if the object is not a hook of its applier."""
     hook = hook_of(body)
-    is_applied = not actors or any(actor.manager in _HOOK_MANAGERS or actor.manager in appliers for actor in actors)
+    is_applied = not actors or any(runs_hooks(actor.manager) or actor.manager in appliers for actor in actors)
     return f"a hook, which stays until it runs again ({hook})" if hook and is_applied else None
 
 

@@ -29,6 +29,25 @@ def _object(fields: Fields, *entries: Fields, kind: str = "ConfigMap", **metadat
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a", **metadata, **managed}, **fields}
 
 
+# -- an operator writes the status, the finalizer and defaults of its objects
+
+
+@pytest.mark.parametrize(("manager", "cause"), [("manager", "controller"), ("kubectl-edit", "manual")])
+def test_what_an_operator_writes_beside_the_status(manager: str, cause: str) -> None:
+    applied = entry("kustomize-controller", "Apply", {"spec": {"selector": ""}})
+    written = entry(manager, "Update", {"spec": {"externalName": ""}, "metadata": {"finalizers": ""}})
+    status = {**entry(manager, "Update", {"status": {"conditions": ""}}), "subresource": "status"}
+    desired = _object({"spec": {"selector": {"app": "a"}}}, kind="Service")
+    live_spec = {"spec": {"selector": {"app": "a"}, "externalName": "x"}}
+
+    def found(*entries: Fields) -> list[tuple[str, str, str, list[str]]]:
+        live = _object(live_spec, applied, written, *entries, kind="Service", finalizers=["example.com/clean"])
+        return sorted(causes(compare(desired, live)))
+
+    assert [(path, by) for path, _, by, _ in found()] == [("externalName", "manual"), ("finalizers", "manual")]
+    assert [(path, by) for path, _, by, _ in found(status)] == [("externalName", cause), ("finalizers", cause)]
+
+
 # -- one program applies an object; what another applier wrote is an edit by hand
 
 

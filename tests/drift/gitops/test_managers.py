@@ -30,6 +30,9 @@ def _roles(*entries: Entry, extra: tuple[str, ...] = (), inferred: str | None = 
         ("kustomize-controller", "Apply"),
         ("helm-controller", "Update"),
         ("helm", "Update"),
+        ("helm3", "Update"),
+        ("helm.exe", "Update"),
+        ("helm_v3", "Update"),
         ("configsync.gke.io", "Apply"),
         ("kluctl", "Apply"),
         ("fleetagent", "Update"),
@@ -55,6 +58,7 @@ def test_a_known_applier(manager: str, operation: str) -> None:
         ("helm-controller", "Update", False),
         ("fleetagent", "Update", False),
         ("helm", "Update", True),
+        ("helm3", "Update", True),
         ("Terraform", "Apply", True),
         ("kapp-server-side-apply", "Apply", True),
         ("kubectl", "Apply", True),
@@ -95,6 +99,8 @@ def test_a_named_applier_that_never_wrote_the_object_changes_nothing() -> None:
     [
         _entry("kube-controller-manager"),
         _entry("kube-controller-manager", subresource="scale"),
+        _entry("admissionsenforcer"),
+        _entry("externalsecrets.external-secrets.io/my", "Apply"),
         _entry("k3s"),
         _entry("k3s", subresource="scale"),
         _entry("kubelite"),
@@ -106,6 +112,31 @@ def test_a_named_applier_that_never_wrote_the_object_changes_nothing() -> None:
 )
 def test_a_controller(entry: Entry) -> None:
     assert _roles(entry, _entry("flux", "Apply")).of_entry == (Role.CONTROLLER, Role.APPLIER)
+
+
+def test_an_operator_that_writes_the_status_is_a_controller_of_the_object() -> None:
+    status = _entry("manager", subresource="status")
+
+    assert _roles(_entry("flux", "Apply"), _entry("manager"), status).of_entry[1:] == (Role.CONTROLLER,) * 2
+    assert _roles(_entry("flux", "Apply"), _entry("manager")).of_entry[1:] == (Role.OTHER,)
+    assert _roles(_entry("flux", "Apply"), _entry("other"), status).of_entry[1] is Role.OTHER
+    assert _roles(_entry("manager", "Apply"), status, extra=("manager",)).of_entry == (Role.APPLIER, Role.CONTROLLER)
+    assert _roles(_entry("manager", "Apply"), status, inferred="manager").of_entry[0] is Role.APPLIER
+
+
+@pytest.mark.parametrize(
+    "manager", ["kubectl-edit", "k9s", "rancher", "kubectl-client-side-apply", "helm", "argocd-controller"]
+)
+def test_a_tool_or_an_applier_that_writes_the_status_is_no_operator(manager: str) -> None:
+    roles = _roles(
+        _entry("flux", "Apply"),
+        _entry("kustomize-controller"),
+        _entry(manager),
+        _entry(manager, subresource="status"),
+        tracked=True,
+    )
+
+    assert roles.of_entry[2] is Role.OTHER
 
 
 def test_writing_status_does_not_make_a_manager_the_applier() -> None:

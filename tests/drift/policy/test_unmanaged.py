@@ -183,3 +183,11 @@ def test_what_the_flux_operator_applies_has_another_applier() -> None:
 def test_what_a_controller_of_argo_or_flagger_creates_is_left_out(manager: str) -> None:
     assert _judge("Service", _entry(manager)) == "controllers created it"
     assert isinstance(_judge("Service", _entry("kubectl-create"), _entry(manager, LATER)), UnmanagedObject)
+
+
+@pytest.mark.parametrize("manager", ["helm", "helm3", "helm-controller", "argocd-controller"])
+def test_a_hook_of_an_applier_that_runs_hooks_needs_no_manifest(manager: str) -> None:
+    hook = {"annotations": {"helm.sh/hook": "pre-install"}}
+
+    assert "a hook" in str(_judge("Job", _entry(manager), **hook))
+    assert isinstance(_judge("Job", _entry("kubectl-create"), **hook), UnmanagedObject)
