@@ -15,6 +15,7 @@ from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
 from drift.objects import Object, ObjectKey
 from drift.policy.findings import deletion_findings
+from drift.scanning import pairs
 from drift.schema.types import Type
 from tools.sandbox.binaries import Binaries
 from tools.sandbox.cluster import Cluster
@@ -125,6 +126,14 @@ def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(InSyncProof, "holds", prove_and_compare)
         patch.setattr(InSyncProof, "without_equal_template", leave_out_and_compare)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _faults_have_a_traceback() -> Iterator[None]:
+    """Lets what a fault raises during a comparison fail the test, instead of making the object unchecked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "UNEXPECTED", ())
         yield
 
 

@@ -121,11 +121,11 @@ def _without_generated_tokens(desired: Object, live: Object, name: str) -> tuple
     generated_name = re.compile(rf"{re.escape(name)}-(?:token|dockercfg)-[a-z0-9]+")
     decisions = []
     for field in ("secrets", "imagePullSecrets"):
-        in_git = {item.get("name") for item in _items(desired.get(field)) if isinstance(item, dict)}
+        in_git = _names(desired.get(field))
 
-        def is_generated(item: Json, in_git: set[Json] = in_git) -> bool:
-            matches = isinstance(item, dict) and generated_name.fullmatch(str(item.get("name", "")))
-            return bool(matches) and item["name"] not in in_git
+        def is_generated(item: Json, in_git: set[str] = in_git) -> bool:
+            name = str(item.get("name")) if isinstance(item, dict) else ""
+            return generated_name.fullmatch(name) is not None and name not in in_git
 
         kept = _without_items(live.get(field), is_generated)
         if kept is not live.get(field):
@@ -172,7 +172,7 @@ def _without_copied_requests(desired: Object, live: Object) -> tuple[Object, lis
 
 def _without_token_volume(desired: Object, live: Object) -> tuple[Object, list[Decision]]:
     """Admission mounts the service account's token in every container, unless the Pod mounts something there."""
-    in_git = {item.get("name") for item in _items(_get(desired, "spec", "volumes")) if isinstance(item, dict)}
+    in_git = _names(_get(desired, "spec", "volumes"))
     added = {
         name
         for item in _items(_get(live, "spec", "volumes"))
@@ -253,7 +253,7 @@ def _without_limit_ranges(desired: Object, live: Object, owners: OwnerNode | Non
         if not creators <= _owners(owners, "spec", field, key, "name"):
             return live, []
         container = containers[key]
-        desired_amounts = _get(desired, "spec", field, key, "resources", amounts) or {}
+        desired_amounts = as_object(_get(desired, "spec", field, key, "resources", amounts))
         for resource in found["resources"].split(", "):
             path = ("spec", field, key, "resources", amounts, resource)
             if resource not in desired_amounts and _owners(owners, *path) <= creators:
@@ -392,6 +392,11 @@ def _replace(tree: Object, value: Json, *path: str) -> Object:
 
 def _items(value: Json) -> Iterable[Json]:
     return value.values() if isinstance(value, ListMap) else value if isinstance(value, list) else ()
+
+
+def _names(value: Json) -> set[str]:
+    """Returns the names of the items of a list or list map."""
+    return {str(item.get("name")) for item in _items(value) if isinstance(item, dict)}
 
 
 def _without_items(value: Json, removes: Callable[[Json], bool]) -> Json:

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from traceback import walk_tb
 from typing import Final
 
 from drift.compare.objects import ObjectComparison, compare_object
@@ -26,6 +28,8 @@ from drift.scanning.plan import Pair
 from drift.scanning.read import Autoscalers, Types
 from drift.schema.facts import known_facts
 
+#: What a fault of drift may raise while it reads a malformed object. The tests empty it, to see each fault.
+UNEXPECTED: Final[tuple[type[Exception], ...]] = (AttributeError, LookupError, TypeError, ValueError)
 _VARIABLE_NOTE: Final = "Git has a variable here, which looks like Flux's postBuild substitution"
 
 
@@ -123,6 +127,9 @@ class PairComparer:
         except RecursionError:
             # One malicious object must not stop the whole scan.
             return PairResult(pair.report(Status.UNCHECKED, "nested too deeply to compare"))
+        except UNEXPECTED as error:
+            # Nor must a malformed object that is not read with enough care.
+            return PairResult(pair.report(Status.UNCHECKED, _internal_error(error)))
 
     def _new_result(self, pair: Pair, reserved: ReservedMetadata) -> PairResult:
         if not self.options.explain and self._is_obviously_in_sync(pair, reserved):
@@ -278,6 +285,13 @@ class PairComparer:
             finding if (place := places[finding.path]) is None else replace(finding, file=place.file, line=place.line)
             for finding in findings
         )
+
+
+def _internal_error(error: Exception) -> str:
+    """Says where an error comes from, without its message, which may quote a Secret."""
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    place = f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
+    return f"internal error ({place}): its manifest may be malformed; please report this if the API server accepts it"
 
 
 def _with_variable_note(finding: Finding) -> Finding:

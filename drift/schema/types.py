@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from drift.objects import Json, Object, as_object
+from drift.objects import Json, Object, as_object, at, objects_at
 
 _REF_PREFIX: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -387,7 +387,7 @@ def defined_kind(definition: Object) -> tuple[str, str] | None:
     spec = definition.get("spec")
     if definition.get("kind") != "CustomResourceDefinition" or not isinstance(spec, dict):
         return None
-    kind = (spec.get("names") or {}).get("kind")
+    kind = as_object(spec.get("names")).get("kind")
     return (str(spec.get("group")), kind) if isinstance(kind, str) else None
 
 
@@ -403,22 +403,22 @@ def openapi_document(definition: Object, version: str, built_in: Mapping[str, An
         The document, or None if the definition lacks the version or a schema for it.
     """
     spec = definition["spec"]
-    versions = (entry for entry in spec.get("versions") or () if isinstance(entry, dict))
+    versions = objects_at(spec, "versions")
     served: Mapping[str, Json] = next((entry for entry in versions if entry.get("name") == version), {})
-    schema = (served.get("schema") or {}).get("openAPIV3Schema")
+    schema = at(served, "schema", "openAPIV3Schema")
     if not isinstance(schema, dict):
         return None
-    kind = spec["names"]["kind"]
+    group, kind = str(spec.get("group")), spec["names"]["kind"]
     named: Mapping[str, Json] = built_in["components"]["schemas"]
-    properties = {**(schema.get("properties") or {}), "metadata": {"$ref": f"{_REF_PREFIX}{_META}ObjectMeta"}}
-    identity = {"group": spec["group"], "version": version, "kind": kind}
+    properties = {**as_object(schema.get("properties")), "metadata": {"$ref": f"{_REF_PREFIX}{_META}ObjectMeta"}}
+    identity = {"group": group, "version": version, "kind": kind}
     root = {
         **schema,
         "properties": {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, **properties},
         "x-kubernetes-group-version-kind": [identity],
     }
-    scale = {f"/apis/{spec['group']}/{version}/{{name}}/scale": {"get": {"x-kubernetes-group-version-kind": identity}}}
+    scale = {f"/apis/{group}/{version}/{{name}}/scale": {"get": {"x-kubernetes-group-version-kind": identity}}}
     return {
-        "paths": scale if "scale" in (served.get("subresources") or {}) else {},
-        "components": {"schemas": {**_shared(named), f"{spec['group']}.{version}.{kind}": root}},
+        "paths": scale if "scale" in as_object(served.get("subresources")) else {},
+        "components": {"schemas": {**_shared(named), f"{group}.{version}.{kind}": root}},
     }

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from drift.compare.objects import ObjectComparison, compare_object
 from drift.errors import ConnectError, RequestError
 from drift.kube.resources import Resource, Resources
 from drift.model import Status, Unmanaged, Verdict
-from drift.scanning import ComparisonCache, Options, scan_manifests
+from drift.objects import Object
+from drift.scanning import ComparisonCache, Options, pairs, scan_manifests
 from tests.drift.scanning.memory import CONFIG_MAP, INFO, VERBS, Memory, body, manifests, scan, statuses
 
 
@@ -188,6 +190,28 @@ def test_an_object_nested_too_deeply_does_not_prevent_the_report_of_others() -> 
 
     assert statuses(report) == [("ConfigMap n/a", "drifted"), ("ConfigMap n/deep", "unchecked")]
     assert report.objects[1].reason == "nested too deeply to compare"
+
+
+def test_an_internal_error_does_not_prevent_the_report_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> ObjectComparison:
+        return dict[str, ObjectComparison]()["a value that may be secret"]
+
+    def compare(desired: Object, *args: Any, **kwargs: Any) -> ObjectComparison:
+        return (fail if desired["metadata"]["name"] == "broken" else compare_object)(desired, *args, **kwargs)
+
+    monkeypatch.setattr(pairs, "compare_object", compare)
+    source = Memory(*(body(name, data={"k": "live"}) for name in ("a", "broken")))
+    manifests = [body(name, data={"k": "git"}) for name in ("a", "broken")]
+
+    with pytest.raises(KeyError):
+        scan(source, *manifests)
+    monkeypatch.setattr(pairs, "UNEXPECTED", (KeyError,))
+    report = scan(source, *manifests)
+
+    assert statuses(report) == [("ConfigMap n/a", "drifted"), ("ConfigMap n/broken", "unchecked")]
+    assert report.verdict is Verdict.INCOMPLETE
+    assert str(report.objects[1].reason).startswith("internal error (KeyError in test_scan.py, line ")
+    assert "secret" not in str(report.objects[1].reason)
 
 
 def test_a_dump_without_managed_fields_has_a_note() -> None:

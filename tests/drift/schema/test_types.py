@@ -177,6 +177,29 @@ def test_a_definition_declares_list_keys_and_defaults() -> None:
     assert dock.field("metadata").field("labels").shape is Shape.MAP
 
 
+@pytest.mark.parametrize("names", ["w", ["w"], 7, None])
+def test_a_definition_without_readable_names_defines_no_kind(names: object) -> None:
+    assert defined_kind({**DEFINITION, "spec": {**DEFINITION["spec"], "names": names}}) is None
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        {"schema": "x"},
+        {"schema": ["x"]},
+        {"schema": {"openAPIV3Schema": ["x"]}},
+        {"schema": {"openAPIV3Schema": {"properties": [1]}}, "subresources": 7},
+    ],
+)
+def test_a_malformed_definition_describes_what_can_be_read(version: dict[str, Any]) -> None:
+    spec = {"names": {"kind": "Widget"}, "versions": ["x", {"name": "v1", **version}]}
+    document = openapi_document({**DEFINITION, "spec": spec}, "v1", compact_schemas())
+
+    kind = None if document is None else SchemaDocument(document).kind("None", "v1", "Widget")
+    assert kind is None or kind.field_names == ("apiVersion", "kind", "metadata")
+    assert openapi_document({**DEFINITION, "spec": {**spec, "versions": 7}}, "v1", compact_schemas()) is None
+
+
 def test_a_version_without_a_schema_has_no_document() -> None:
     assert openapi_document(DEFINITION, "v2", compact_schemas()) is None
     assert openapi_document(DEFINITION, "v3", compact_schemas()) is None
