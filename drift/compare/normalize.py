@@ -60,6 +60,8 @@ SINGLE_FORM: Final = frozenset({str, int, bool})
 #: What cannot be the key of a list item: paths show the keys, and a hidden value must not be shown. A list with such an
 #: item is compared as a whole.
 _NO_KEYS: Final = (dict, list, Redacted, Incomparable)
+#: Scalars whose null is like that of a string.
+_PLAIN: Final = frozenset({Scalar.PLAIN, Scalar.BYTE})
 
 #: A null in a map of strings. The API server stores "" or, after a client-side apply, no key.
 NULL: Final = Canonical("", None)
@@ -270,7 +272,7 @@ def _sort_key(item: Json) -> str:
 
 
 def _is_plain_scalar(schema: Type) -> bool:
-    return schema.shape is Shape.SCALAR and schema.scalar is Scalar.PLAIN and not schema.is_custom
+    return schema.shape is Shape.SCALAR and schema.scalar in _PLAIN and not schema.is_custom
 
 
 def _is_embedded_object(schema: Type) -> bool:

@@ -8,6 +8,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from drift.compare.atomic import (
     AtomicComparison,
@@ -29,6 +30,9 @@ from drift.objects import Json, Object, as_object
 from drift.paths import ItemKey, Path, render
 from drift.schema.types import ABSENT, Type
 from drift.schema.values import Canonical
+
+#: The length from which two forms of a value, such as base64, are not shown.
+_MAX_SHOWN: Final = 160
 
 
 def remove_tracking(
@@ -214,8 +218,7 @@ class _Projector:
         if not same_scalar(desired, live):
             return desired, live
         if isinstance(desired, Canonical) and desired.written != getattr(live, "written", live):
-            reason = f"the same value in another form: {desired.written} in Git, {getattr(live, 'written', live)} live"
-            self._skip(path, reason)
+            self._skip(path, _same_in_other_form(desired.written, getattr(live, "written", live)))
         return desired, desired
 
     def fields(
@@ -342,6 +345,11 @@ def _edited_keys(desired: ListMap, reported: ListMap, live: ListMap) -> dict[Ite
 def is_reordered(items: Json, others: Json) -> bool:
     """Whether the common items of two list maps are in a different order."""
     return [key for key in items if key in others] != [key for key in others if key in items]
+
+
+def _same_in_other_form(desired: Json, live: Json) -> str:
+    values = f"{desired} in Git, {live} live"
+    return "the same value in another form" + (f": {values}" if "\n" not in values and len(values) < _MAX_SHOWN else "")
 
 
 def _may_be_absent(desired: Json) -> bool:

@@ -72,6 +72,8 @@ class Scalar(Enum):
     """Which forms of a scalar are equal."""
 
     PLAIN = auto()
+    #: Bytes in base64, which the server stores on one line.
+    BYTE = auto()
     QUANTITY = auto()
     INT_OR_STRING = auto()
     DURATION = auto()
@@ -129,7 +131,7 @@ class Type:
         self._items: Type | None = None
         self.name = name
         self.default = default
-        self.scalar = _scalar(schema, name)
+        self.scalar = _scalar(schema, name, is_custom=document.is_custom)
         self.shape = _shape(schema, self.scalar)
         self.atomic = self.shape is Shape.ATOMIC_LIST or schema.get("x-kubernetes-map-type") == "atomic"
         self.keys = _list_keys(schema) if self.shape is Shape.LIST_MAP else ()
@@ -191,7 +193,7 @@ class Type:
         return self._items
 
 
-def _scalar(schema: Mapping[str, Json], name: str) -> Scalar:
+def _scalar(schema: Mapping[str, Json], name: str, *, is_custom: bool) -> Scalar:
     if name == _QUANTITY:
         return Scalar.QUANTITY
     if name == _INT_OR_STRING or schema.get("x-kubernetes-int-or-string") or schema.get("format") == "int-or-string":
@@ -201,6 +203,9 @@ def _scalar(schema: Mapping[str, Json], name: str) -> Scalar:
         return Scalar.DURATION
     if schema.get("format") == "date-time":
         return Scalar.TIME
+    if schema.get("format") == "byte" and not is_custom:
+        # Of a custom resource, the server stores what was written.
+        return Scalar.BYTE
     return Scalar.PLAIN
 
 

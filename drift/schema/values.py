@@ -41,6 +41,8 @@ _NANOSECONDS: Final = {
     "m": Decimal(60_000_000_000),
     "h": Decimal(3_600_000_000_000),
 }
+#: What Go ignores in base64.
+_LINE_BREAK: Final = re.compile(r"[\r\n]")
 _TIME_FRACTION: Final = re.compile(r"\.0+(?=Z$|[+-]\d\d:\d\d$)")
 #: The longest string that is read as a quantity or a duration. Longer ones are compared unchanged.
 _MAX_LENGTH: Final = 64
@@ -81,6 +83,8 @@ def canonical(value: Json, scalar: Scalar) -> Json:
         return _canonical_number(parse_duration(value), value)
     if scalar is Scalar.TIME and isinstance(value, str):
         return Canonical(_TIME_FRACTION.sub("", value), value)
+    if scalar is Scalar.BYTE and isinstance(value, str) and _LINE_BREAK.search(value):
+        return Canonical(_LINE_BREAK.sub("", value), value)
     return value
 
 

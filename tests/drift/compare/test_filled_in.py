@@ -314,6 +314,39 @@ def test_a_property_of_a_custom_resource_is_no_bundle(before: Fields) -> None:
     ]
 
 
+# -- bytes, which the server stores on one line
+
+
+ONE_LINE = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg=="
+OTHER_LINE = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0hCg=="
+WRAPPED = f"{ONE_LINE[:20]}\n{ONE_LINE[20:]}\n"
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "fields"),
+    [
+        ("v1", "ConfigMap", lambda value: {"binaryData": {"f": value}}),
+        ("certificates.k8s.io/v1", "CertificateSigningRequest", lambda value: {"spec": {"request": value}}),
+        *(
+            (api_version, kind, lambda value, make=make: make(caBundle=value))
+            for api_version, kind, make in WITH_BUNDLE
+        ),
+    ],
+)
+@pytest.mark.parametrize("in_git", [ONE_LINE, f"{ONE_LINE}\n", WRAPPED, WRAPPED.replace("\n", "\r\n")])
+def test_bytes_on_several_lines(api_version: str, kind: str, fields: Any, in_git: str) -> None:
+    applied = entry("kustomize-controller", "Apply", fields(""))
+    edited = entry("kubectl-edit", "Update", fields(""))
+    desired = _body(api_version, kind, fields(in_git))
+
+    def found(value: str, *entries: Fields) -> list[tuple[str, str]]:
+        compared = compare(desired, _body(api_version, kind, fields(value), *entries), desired)
+        return [(change, cause) for _, change, cause, _ in causes(compared)]
+
+    assert found(ONE_LINE, applied) == []
+    assert found(OTHER_LINE, edited, applied) == [("changed", "manual")]
+
+
 # -- objects that no applier has written
 
 

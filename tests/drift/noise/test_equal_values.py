@@ -136,3 +136,18 @@ def test_n2_a_field_newer_than_the_schema_is_compared_unchanged_and_the_rest_nor
     assert [path for _, _, path, _ in workspace.report("--live", str(live)).findings] == [
         "spec.template.spec.containers[name=web].fromTheFuture.cpu"
     ]
+
+
+BYTES = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a, namespace: NAMESPACE}
+binaryData:
+  f: |
+    AAEC
+    AwQF
+"""
+
+
+def test_base64_on_several_lines_is_equal(quiet: Quiet) -> None:
+    quiet(BYTES)

@@ -69,6 +69,11 @@ def test_the_scalar_type_of_a_value(schema: dict[str, Any], scalar: Scalar) -> N
     assert _type(schema, **named).scalar is scalar
 
 
+def test_bytes_are_in_base64_only_in_a_built_in_type() -> None:
+    assert _type({"type": "string", "format": "byte"}).scalar is Scalar.PLAIN
+    assert SchemaDocument(compact_schemas()).type_of({"type": "string", "format": "byte"}).scalar is Scalar.BYTE
+
+
 def test_the_keys_of_a_list_are_sorted() -> None:
     schema = {
         "type": "array",

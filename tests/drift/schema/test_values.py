@@ -113,6 +113,13 @@ def test_a_time_with_a_zero_fraction_equals_one_without() -> None:
     assert canonical("2026-01-01T00:00:00.001Z", Scalar.TIME) != canonical("2026-01-01T00:00:00Z", Scalar.TIME)
 
 
+def test_line_breaks_in_base64_make_no_difference() -> None:
+    assert canonical("AAEC\r\nAwQF\n", Scalar.BYTE) == canonical("AAECAwQF", Scalar.BYTE) == "AAECAwQF"
+    assert canonical("AAEC\nAwQ=", Scalar.BYTE) != canonical("AAECAwQF", Scalar.BYTE)
+    assert canonical("AAEC AwQF", Scalar.BYTE) != canonical("AAECAwQF", Scalar.BYTE)
+    assert canonical(1, Scalar.BYTE) == 1
+
+
 @pytest.mark.parametrize("value", ["1000m", "80", 80, "8760h", "1", 1, True, None])
 def test_plain_scalars_are_unchanged(value: Any) -> None:
     assert canonical(value, Scalar.PLAIN) is value
