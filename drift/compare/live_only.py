@@ -20,7 +20,7 @@ class LiveOnlyFields:
 
     Attributes:
         known: Recognizes defaults, allocated values and tracking labels.
-        is_scalable: Whether the object is a custom resource with the ``scale`` subresource.
+        is_scalable: Whether the object is a custom resource that the ``scale`` subresource may have changed.
         attributions: Who set each reported field, by path. Filled in as fields are filtered.
         skipped: The paths of what is not reported, and why. Shared with the projection, which adds others.
         assumes_admission: Whether a part is not reported on the assumption that it was set while the applier's request

@@ -177,7 +177,7 @@ class Projection:
     assumes_admission: bool
 
 
-def project(desired: Object, live: Object, schema: Type, known: KnownValues) -> Projection:
+def project(desired: Object, live: Object, schema: Type, known: KnownValues, *, is_unchanged: bool) -> Projection:
     """Returns both trees without the parts of the live object that Git does not need to set.
 
     Args:
@@ -185,8 +185,9 @@ def project(desired: Object, live: Object, schema: Type, known: KnownValues) -> 
         live: The normalized live object.
         schema: The kind's type.
         known: Recognizes defaults, allocated values and tracking labels of the live object.
+        is_unchanged: Whether the spec of the live object is as it was created, so that nothing has scaled it.
     """
-    live_only = LiveOnlyFields(known, schema.is_scalable)
+    live_only = LiveOnlyFields(known, schema.is_scalable and not is_unchanged)
     projector = _Projector(live_only)
     desired, live = projector.fields(desired, live, schema, known.ownership.tree, ())
     return Projection(

@@ -142,6 +142,11 @@ def _device_count(request: Object) -> Json:
     return 1 if request.get("allocationMode", "ExactCount") == "ExactCount" else ABSENT
 
 
+def _of_exact_request(rule: Rule) -> Rule:
+    """Returns the rule for a request of v1beta1, which has the fields of an exact request itself or other requests."""
+    return lambda request: rule(request) if request.get("deviceClassName") else ABSENT
+
+
 def _list_kind(names: Object) -> Json:
     return f"{names.get('kind')}List"
 
@@ -222,6 +227,12 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     (_CRD + "CustomResourceDefinitionNames", "listKind"): _list_kind,
     (_CRD + "CustomResourceDefinitionNames", "singular"): _singular,
 }
+#: The same for fields that the API server of the tests does not have any more.
+_OLDER_RULES: Final[Mapping[tuple[str, str], Rule]] = {
+    (_DEVICES + "DeviceRequest", "allocationMode"): _of_exact_request(lambda _: "ExactCount"),
+    (_DEVICES + "DeviceRequest", "count"): _of_exact_request(_device_count),
+}
+_ALL_RULES: Final = {**RULES, **_OLDER_RULES}
 
 
 def is_never_allocated(value: Json, parent: str, field: str) -> bool:
@@ -333,7 +344,7 @@ class Facts:
         more_specific = _DEFAULTS_BY_PARENT_FIELD.get((type_name, parent_field), {})
         if field in more_specific:
             return more_specific[field]
-        rule = RULES.get((type_name, field))
+        rule = _ALL_RULES.get((type_name, field))
         if rule is not None:
             return rule(siblings)
         known = self.defaults.get(type_name)
