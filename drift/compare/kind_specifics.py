@@ -91,14 +91,14 @@ def _without_aggregated_rules(desired: Object, live: Object) -> _Result:
     if "aggregationRule" not in desired or "aggregationRule" not in live or "rules" not in live:
         return desired, live, []
     decision = Decision("rules", "aggregated from other ClusterRoles by its aggregationRule")
-    return _without(desired, "rules"), _without(live, "rules"), [decision]
+    return without_part(desired, "rules"), without_part(live, "rules"), [decision]
 
 
 def _without_derived_selector(desired: Object, live: Object) -> _Result:
     """The API server derives a Job's selector and matching labels from its UID, unless Git sets a selector."""
     if _get(desired, "spec", "selector") is not None or _get(live, "spec", "selector") is None:
         return desired, live, []
-    live = _without(live, "spec", "selector")
+    live = without_part(live, "spec", "selector")
     decisions = [Decision("spec.selector", "derived from the Job's UID by the API server")]
     of_template = ("spec", "template", "metadata", "labels")
     generated = {
@@ -111,7 +111,7 @@ def _without_derived_selector(desired: Object, live: Object) -> _Result:
         labels, in_git = as_object(_get(live, *path)), as_object(_get(desired, *path))
         for label, value in generated.items():
             if label not in in_git and labels.get(label) == value:
-                live = _without(live, *path, label)
+                live = without_part(live, *path, label)
     # An object keeps its metadata, even if nothing is left in it.
     return desired, {"metadata": {}, **live}, decisions
 
@@ -130,7 +130,7 @@ def _without_generated_tokens(desired: Object, live: Object, name: str) -> tuple
         kept = _without_items(live.get(field), is_generated)
         if kept is not live.get(field):
             decisions.append(Decision(field, "token Secrets that a controller generated"))
-            live = {**live, field: kept} if kept else _without(live, field)
+            live = {**live, field: kept} if kept else without_part(live, field)
     return live, decisions
 
 
@@ -161,7 +161,7 @@ def _without_copied_requests(desired: Object, live: Object) -> tuple[Object, lis
             live_requests = _get(container, "resources", "requests") if isinstance(desired_requests, dict) else {}
             for resource, amount in as_object(live_requests).items():
                 if resource not in desired_requests and any(amounts.get(resource) == amount for amounts in limits):
-                    container = _without(container, "resources", "requests", resource)  # noqa: PLW2901
+                    container = without_part(container, "resources", "requests", resource)  # noqa: PLW2901
                     decisions.append(
                         Decision(f"spec.{field}{key}.resources.requests.{resource}", "copied from its limit")
                     )
@@ -192,7 +192,7 @@ def _without_token_volume(desired: Object, live: Object) -> tuple[Object, list[D
             for key, item in containers.items():
                 kept.put(key, _without_token_mount(item, is_added), containers.positions[key])
             spec[field] = kept
-    live = {**live, "spec": spec if spec["volumes"] else _without(spec, "volumes")}
+    live = {**live, "spec": spec if spec["volumes"] else without_part(spec, "volumes")}
     return live, [Decision("spec.volumes", "the service account's token, mounted by admission")]
 
 
@@ -205,7 +205,7 @@ def _without_token_mount(container: Json, is_added: Callable[[Json], bool]) -> J
     kept = _without_items(mounts, is_token_mount)
     if kept is mounts:
         return container
-    return {**container, "volumeMounts": kept} if kept else _without(container, "volumeMounts")
+    return {**container, "volumeMounts": kept} if kept else without_part(container, "volumeMounts")
 
 
 def _without_default_tolerations(desired: Object, live: Object) -> tuple[Object, list[Decision]]:
@@ -216,7 +216,7 @@ def _without_default_tolerations(desired: Object, live: Object) -> tuple[Object,
     kept = [item for item in live_list if item in desired_list or not _is_default_toleration(item)]
     if len(kept) == len(live_list):
         return live, []
-    spec = {**live["spec"], "tolerations": kept} if kept else _without(live["spec"], "tolerations")
+    spec = {**live["spec"], "tolerations": kept} if kept else without_part(live["spec"], "tolerations")
     return {**live, "spec": spec}, [Decision("spec.tolerations", "added to every Pod by admission")]
 
 
@@ -257,13 +257,13 @@ def _without_limit_ranges(desired: Object, live: Object, owners: OwnerNode | Non
         for resource in found["resources"].split(", "):
             path = ("spec", field, key, "resources", amounts, resource)
             if resource not in desired_amounts and _owners(owners, *path) <= creators:
-                container = _without(container, "resources", amounts, resource)
+                container = without_part(container, "resources", amounts, resource)
                 decisions.append(Decision(render(path), "set by a LimitRange"))
         containers = _copy(containers)
         containers[key] = container
         live = {**live, "spec": {**live["spec"], field: containers}}
     # Keep metadata even if it is empty now: the manifest's tree always has it.
-    return {**live, "metadata": _without(live["metadata"], "annotations", _LIMIT_RANGER)}, decisions
+    return {**live, "metadata": without_part(live["metadata"], "annotations", _LIMIT_RANGER)}, decisions
 
 
 def _owners(tree: OwnerNode | None, *path: str | ItemKey) -> set[int]:
@@ -288,7 +288,7 @@ def _without_host_ports(desired_spec: Json, live: Object, spec_path: tuple[str, 
             for port, item in ports.items():
                 desired_port = desired_ports.get(port)
                 if desired_port is not None and "hostPort" not in desired_port and _is_host_port(item):
-                    live = _without(live, *ports_path, port, "hostPort")
+                    live = without_part(live, *ports_path, port, "hostPort")
                     decisions.append(Decision(render((*ports_path, port, "hostPort")), "the API server's default"))
     return live, decisions
 
@@ -307,7 +307,7 @@ def _without_server_keys(desired: Object, live: Object, ownership: Ownership) ->
         node = owner_node(ownership.tree, ("data", key))
         owners = {ownership.entries[index].actor.manager for index in node.all_owners()} if node is not None else set()
         if _get(desired, "data", key) is None and _get(live, "data", key) is not None and owners == {_ARGOCD_SERVER}:
-            live = _without(live, "data", key)
+            live = without_part(live, "data", key)
             decisions.append(Decision(render(("data", key)), "filled in by Argo CD's server when it starts"))
     return live, decisions
 
@@ -369,14 +369,14 @@ def _get(tree: Json, *path: str | ItemKey) -> Json:
     return node
 
 
-def _without(tree: Object, *path: str | ItemKey) -> Object:
+def without_part(tree: Object, *path: str | ItemKey) -> Object:
     """Returns a copy without the field at a path, and without the objects that become empty on the way."""
     name, *rest = path
     if name not in tree:
         return tree
     copy: Object = _copy(tree)
     if rest and isinstance(tree[name], dict):
-        below = _without(tree[name], *rest)
+        below = without_part(tree[name], *rest)
         if below:
             copy[name] = below
             return copy

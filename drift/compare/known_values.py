@@ -16,6 +16,7 @@ from drift.paths import Path
 from drift.schema.facts import (
     ALLOCATED,
     BOUND,
+    CHOOSABLE,
     LABELLED_BY_TEMPLATE,
     NEVER_ALLOCATED,
     NOT_IN_TEMPLATES,
@@ -59,6 +60,7 @@ class KnownValues:
         reserved: The labels and annotations that appliers and Kubernetes put on objects.
         kind: The object's kind.
         template_labels: The labels of the object's template that the server copies to the object: live, then in Git.
+        for_export: Whether Git has no manifest of the object yet. Then what a user chose at its creation is not known.
     """
 
     attribution_finder: AttributionFinder
@@ -66,6 +68,7 @@ class KnownValues:
     reserved: ReservedMetadata
     kind: str
     template_labels: Sequence[Object]
+    for_export: bool = False
 
     @property
     def ownership(self) -> Ownership:
@@ -175,7 +178,10 @@ class KnownValues:
         ownership = self.ownership
         if ownership.base_has(path) or is_never_allocated(part.value, parent.name, name):
             return False
-        applier = ownership.with_role(part.owners.all_owners(), Role.APPLIER) if part.owners else ()
+        owners = part.owners.all_owners() if part.owners else ()
+        if self.for_export and (parent.name, name) in CHOOSABLE:
+            return len(ownership.with_role(owners, Role.CONTROLLER)) == len(owners)
+        applier = ownership.with_role(owners, Role.APPLIER)
         if not applier:
             return not self._is_edited(parent, name, part.owners, part.whole)
         if ownership.applied(applier) or self.attribution_finder.is_zero_in_git(path):

@@ -8,7 +8,7 @@ from typing import Final
 from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import Difference, diff
 from drift.compare.hidden import without_hidden
-from drift.compare.kind_specifics import remove_kind_specifics
+from drift.compare.kind_specifics import remove_kind_specifics, without_part
 from drift.compare.known_values import KnownValues, copied_template_labels
 from drift.compare.normalize import ListMap, normalize_object, value_at
 from drift.compare.ownership import AttributionFinder, Ownership, owner_node
@@ -72,6 +72,7 @@ def compare_object(
     is_sent: bool = False,
     out_of_sync: bool = False,
     reserved: ReservedMetadata | None = None,
+    for_export: bool = False,
 ) -> ObjectComparison:
     """Compares a manifest with its live object.
 
@@ -87,6 +88,7 @@ def compare_object(
         is_sent: Whether `synced_manifest` is exactly what the applier sent to the API server, such as a Helm release.
         out_of_sync: Whether the GitOps controller reports the object as out of sync.
         reserved: The labels and annotations that appliers and Kubernetes put on this object; None for the known ones.
+        for_export: Whether there is no manifest yet, and `desired` is an empty one.
     """
     facts = known_facts()
     schema = schema.with_metadata()
@@ -131,7 +133,8 @@ def compare_object(
     )
     with_zeros = cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True))
     labels = copied_template_labels(desired_tree, live_tree, schema)
-    known = KnownValues(AttributionFinder(ownership, with_zeros), facts, reserved, str(desired.get("kind")), labels)
+    kind, finder = str(desired.get("kind")), AttributionFinder(ownership, with_zeros)
+    known = KnownValues(finder, facts, reserved, kind, labels, for_export)
     generation = as_object(live.get("metadata")).get("generation")
     projection = project(desired_tree, live_tree, schema, known, is_unchanged=generation == 1)
     differences, not_compared = _without_incomparable(diff(projection.desired, projection.live))
@@ -297,16 +300,14 @@ def export(live: Object, schema: Type) -> Object | None:
         "kind": live.get("kind"),
         "metadata": {name: metadata[name] for name in ("name", "namespace") if name in metadata},
     }
-    for judged in compare_object(manifest, live, None, schema).differences:
-        path, value = judged.difference.path, judged.difference.live
-        if judged.difference.change is not Change.ADDED or judged.cause is Cause.CONTROLLER:
-            continue
-        if contains_redacted(value):
-            return None
-        match path:
-            case (str() as name,) if name != "status":
-                manifest[name] = to_json(value)
-            # People set no other part of metadata: the rest belongs to the API server and to controllers.
-            case ("metadata", ("labels" | "annotations") as name):
-                manifest["metadata"][name] = to_json(value)
-    return manifest
+    compared = compare_object(manifest, live, None, schema, for_export=True)
+    tree = compared.projection.live
+    for judged in compared.differences:
+        if judged.cause is Cause.CONTROLLER:
+            tree = without_part(tree, *judged.difference.live_path)
+    if contains_redacted(tree):
+        return None
+    # People set no other part of metadata: the rest belongs to the API server and to controllers.
+    names = as_object(tree.get("metadata"))
+    manifest["metadata"] |= {name: to_json(names[name]) for name in ("labels", "annotations") if name in names}
+    return manifest | {name: to_json(value) for name, value in tree.items() if name != "metadata"}

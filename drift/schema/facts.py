@@ -283,6 +283,15 @@ NEVER_ALLOCATED: Final[Mapping[str, Mapping[str, Json]]] = {
     _CORE + "PersistentVolumeClaimSpec": {"storageClassName": ""},
 }
 
+#: The allocated fields whose values are not bound to one object or one cluster: a manifest may well set them.
+CHOOSABLE: Final = frozenset(
+    {
+        (_CORE + "PersistentVolumeClaimSpec", "storageClassName"),
+        (_CORE + "ServiceSpec", "ipFamilies"),
+        (_CORE + "ServiceSpec", "ipFamilyPolicy"),
+    }
+)
+
 #: The allocated fields that bind a volume to a claim. Controllers whose names are not known here write them, too.
 BOUND: Final = frozenset(
     {(_CORE + "PersistentVolumeClaimSpec", "volumeName"), (_CORE + "PersistentVolumeSpec", "claimRef")}

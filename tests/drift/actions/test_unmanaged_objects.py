@@ -21,6 +21,7 @@ CREATED = (
     "create poddisruptionbudget web --selector=app=web --min-available=1",
     "autoscale deployment web --max=3 --cpu=80%",
     "create serviceaccount robot",
+    "create service clusterip headless --clusterip=None",
 )
 KEPT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept, namespace: NAMESPACE}\ndata: {a: '1'}\n"
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.drift.compare.managed_fields import Fields, causes, compare, entry
+from drift.compare.objects import export
+from tests.drift.compare.managed_fields import Fields, built_in, causes, compare, entry
 
 SPEC = {"selector": {"app": "a"}}
 HEADLESS = {"clusterIP": "None", "clusterIPs": ["None"]}
@@ -71,16 +72,65 @@ def test_an_allocated_address(by: str) -> None:
     assert causes(compare(_service(), live)) == []
 
 
-def test_a_claim_for_a_volume_without_a_class() -> None:
-    def claim(*entries: Fields, **fields: Any) -> Fields:
-        metadata = {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": list(entries)}
-        spec = {"accessModes": ["ReadWriteOnce"], **fields}
-        return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+def _claim(*entries: Fields, **fields: Any) -> Fields:
+    metadata = {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": list(entries)}
+    spec = {"accessModes": ["ReadWriteOnce"], **fields}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
+
+def test_a_claim_for_a_volume_without_a_class() -> None:
     created = _by("kubectl-create", "storageClassName")
 
-    assert causes(compare(claim(), claim(SYNCED, created, storageClassName="fast"))) == []
-    assert causes(compare(claim(storageClassName=""), claim(SYNCED, created, storageClassName=""))) == []
-    assert causes(compare(claim(), claim(SYNCED, created, storageClassName=""))) == [
+    assert causes(compare(_claim(), _claim(SYNCED, created, storageClassName="fast"))) == []
+    assert causes(compare(_claim(storageClassName=""), _claim(SYNCED, created, storageClassName=""))) == []
+    assert causes(compare(_claim(), _claim(SYNCED, created, storageClassName=""))) == [
         ("storageClassName", "added", "manual", ["kubectl-create"])
     ]
+
+
+def _exported(live: Fields) -> Any:
+    manifest = export(live, built_in("v1", live["kind"]))
+    return None if manifest is None else manifest["spec"]
+
+
+FAMILIES = {"ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"}
+
+
+@pytest.mark.parametrize("creator", ["kubectl-create", "helm", "kubectl-client-side-apply", "an-operator"])
+def test_the_manifest_of_an_unmanaged_object_has_what_its_creator_chose(creator: str) -> None:
+    def service(*chosen: str, **fields: Any) -> Any:
+        return _exported(_service(_by(creator, *chosen), **fields, type="ClusterIP", sessionAffinity="None"))
+
+    assert service("clusterIP", "clusterIPs", **HEADLESS) == {**SPEC, "clusterIP": "None"}
+    assert service(**HEADLESS, **FAMILIES) == {**SPEC, "clusterIP": "None"}
+    assert service(clusterIP="10.0.0.7", **FAMILIES) == SPEC
+    assert service("clusterIP", *FAMILIES, clusterIP="10.0.0.7", **FAMILIES) == {**SPEC, **FAMILIES}
+
+    claimed = _by(creator, "accessModes", "storageClassName", "volumeName")
+    bound = _by("kube-controller-manager", "volumeName")
+    claim = _claim(storageClassName="fast")["spec"]
+    assert _exported(_claim(claimed, bound, **claim, volumeName="pv-1")) == claim
+    assert _exported(_claim(_by(creator, "accessModes"), bound, **claim, volumeName="pv-1")) == _claim()["spec"]
+
+
+def test_what_a_controller_chose_is_in_no_manifest() -> None:
+    live = _service(_by("kubectl-create"), _by("kube-controller-manager", *FAMILIES), clusterIP="10.0.0.7", **FAMILIES)
+
+    assert _exported(live) == SPEC
+
+
+def test_the_manifest_lacks_only_the_parts_that_controllers_set() -> None:
+    external = {"externalIPs": ["192.0.2.1"], "loadBalancerClass": "example.com/lb"}
+    by_controller = entry(
+        "service-controller", "Update", {"spec": {"loadBalancerClass": ""}, "metadata": {"labels": {"region": ""}}}
+    )
+    by_hand = entry("kubectl-edit", "Update", {"metadata": {"labels": {"team": ""}}})
+    live = _service(_by("kubectl-create", "externalIPs"), by_controller, by_hand, **external)
+    live["metadata"]["labels"] = {"team": "a", "region": "x"}
+
+    assert export(live, built_in("v1", "Service")) == {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a", "labels": {"team": "a"}},
+        "spec": {**SPEC, "externalIPs": ["192.0.2.1"]},
+    }
