@@ -31,6 +31,12 @@ from drift.paths import ItemKey, Path, render
 from drift.schema.types import ABSENT, Type
 from drift.schema.values import Canonical
 
+#: The values of charts, which no webhook completes, as webhooks do other values without a type: those of Tekton set the
+#: ``kind`` of each ``taskRef``.
+_CHART_VALUES: Final[Mapping[str, Path]] = {
+    "Application": ("spec", "source", "helm", "valuesObject"),
+    "HelmRelease": ("spec", "values"),
+}
 #: The length from which two forms of a value, such as base64, are not shown.
 _MAX_SHOWN: Final = 160
 
@@ -318,6 +324,7 @@ class _Projector:
             self._known.is_default,
             ignores_untyped_additions=ownership.only_applier(node.all_owners() if node else ())
             and not ownership.out_of_sync
+            and not (ownership.base is None and self._is_chart_value(path))
             # Otherwise Git may have dropped what only the live value has.
             and (not ownership.base_has(path) or value_at(ownership.base, path) == desired),
         )
@@ -328,6 +335,10 @@ class _Projector:
             same = AtomicValue(left)
             return same, same
         return AtomicValue(left), AtomicValue(right)
+
+    def _is_chart_value(self, path: Path) -> bool:
+        values = _CHART_VALUES.get(self._known.kind)
+        return values is not None and path[: len(values)] == values
 
     def _skip(self, path: Path, reason: str) -> None:
         self._live_only.skipped.append((path, reason))

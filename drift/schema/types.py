@@ -23,6 +23,10 @@ _QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _DURATION: Final = _META + "Duration"
 _SCALE: Final = "io.k8s.api.autoscaling.v1.Scale"
+_SCHEMA: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+#: Types without fields that are read as another. In a CRD, ``items`` is a schema, and ``additionalProperties`` a schema
+#: or a boolean; a list of schemas is not valid there.
+_READ_AS: Final[Mapping[str, str]] = {_SCHEMA + "OrArray": _SCHEMA, _SCHEMA + "OrBool": _SCHEMA}
 #: Types whose empty object has a meaning: a selector that matches everything, a volume source, a subresource, a schema.
 _MEANINGFUL_WHEN_EMPTY: Final = re.compile(
     r"io\.k8s\.(?:apimachinery\.pkg\.apis\.meta\.v1\.LabelSelector|api\.core\.v1\.\w+VolumeSource"
@@ -332,6 +336,7 @@ class SchemaDocument:
         return Type(self, schema, "", default)
 
     def _named(self, name: str, default: Json, rules: Mapping[str, Json] | None = None) -> Type:
+        name = _READ_AS.get(name, name)
         if name not in self._schemas:
             return UNKNOWN
         if default is not ABSENT or rules:

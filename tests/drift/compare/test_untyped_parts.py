@@ -84,6 +84,38 @@ def test_a_field_that_git_dropped_from_a_list_is_reported(schema: Type) -> None:
 
 
 @SCHEMAS
+@pytest.mark.parametrize(("operation", "base"), [("Apply", None), ("Update", None), ("Apply", {"host": "a"})])
+@pytest.mark.parametrize(
+    ("kind", "path", "is_reported"),
+    [
+        ("HelmRelease", ("spec", "values", "rules"), True),
+        ("HelmRelease", ("spec", "values", "app", "rules"), True),
+        ("HelmRelease", ("spec", "install", "rules"), False),
+        ("Application", ("spec", "source", "helm", "valuesObject", "rules"), True),
+        ("Thing", ("spec", "values", "rules"), False),
+    ],
+)
+def test_an_addition_to_the_values_of_a_chart_is_reported_without_a_base(  # noqa: PLR0917
+    schema: Type, operation: str, base: Fields | None, kind: str, path: tuple[str, ...], is_reported: bool
+) -> None:
+    def release(item: Fields, *entries: Fields) -> Fields:
+        value: Any = [item]
+        for name in reversed(path):
+            value = {name: value}
+        return {**_resource(value, *entries), "kind": kind}
+
+    owned: Any = ""
+    for name in reversed(path):
+        owned = {name: owned}
+    live = release({"host": "a", "privileged": True}, entry("kustomize-controller", operation, owned))
+
+    found = compare(release({"host": "a"}), live, None if base is None else release(base), schema=schema)
+
+    expected = [("rules", "changed", "pending-sync", ["kustomize-controller"])]
+    assert causes(found) == (expected if is_reported and base is None else [])
+
+
+@SCHEMAS
 def test_an_addition_is_reported_while_the_object_is_out_of_sync(schema: Type) -> None:
     compared = _compare(schema, ("argocd-controller", "Update"), base=[{"host": "a"}], out_of_sync=True)
 
@@ -356,3 +388,65 @@ def _compare_limits(in_git: Fields, live: Fields, schema: Type) -> list[tuple[st
         return _resource({"spec": {"resources": {"limits": limits}}}, *entries)
 
     return causes(compare(resource(in_git), resource(live, edited), schema=schema))
+
+
+# -- schemas inside a CRD
+
+
+def _definition(items: Fields, *entries: Fields) -> Fields:
+    properties = {"list": {"type": "array", "items": items}, "map": {"type": "object", "additionalProperties": items}}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": properties}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "a",
+            "managedFields": [{**one, "apiVersion": "apiextensions.k8s.io/v1"} for one in entries],
+        },
+        "spec": {"versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}]},
+    }
+
+
+DEFINED = entry("kustomize-controller", "Apply", {"spec": {"versions": ""}})
+ITEM: Fields = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        {**ITEM, "required": ["a"]},
+        {**ITEM, "properties": {"a": {"type": "string", "maxLength": 0}}},
+        {**ITEM, "properties": {"a": {"type": "string", "enum": ["x"]}}},
+        {**ITEM, "properties": {**ITEM["properties"], "gone": {"type": "string"}}},
+        {**ITEM, "properties": {"a": {"type": "string", "items": {}}}},
+        {**ITEM, "properties": {"a": {"type": "string", "default": ""}}},
+        {**ITEM, "x-kubernetes-preserve-unknown-fields": False},
+    ],
+)
+def test_what_git_drops_from_the_schema_of_items_is_pending(live: Fields) -> None:
+    assert causes(compare(_definition(ITEM), _definition(live, DEFINED))) == [
+        ("versions", "changed", "pending-sync", ["kustomize-controller"])
+    ]
+    assert causes(compare(_definition(live), _definition(live, DEFINED))) == []
+
+
+def test_what_the_server_drops_from_the_schema_of_items_is_no_difference() -> None:
+    zeros: Fields = {
+        "description": "",
+        "nullable": False,
+        "required": [],
+        "enum": [],
+        "x-kubernetes-int-or-string": False,
+    }
+    in_git = {**ITEM, **zeros, "properties": {"a": {"type": "string", **zeros}}}
+
+    assert causes(compare(_definition(in_git), _definition(ITEM, DEFINED))) == []
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_additional_properties_may_be_a_boolean(*, allowed: bool) -> None:
+    def definition(value: bool, *entries: Fields) -> Fields:
+        return _definition({"type": "object", "additionalProperties": value}, *entries)
+
+    assert causes(compare(definition(allowed), definition(allowed, DEFINED))) == []
+    assert [path for path, *_ in causes(compare(definition(allowed), definition(not allowed, DEFINED)))] == ["versions"]
