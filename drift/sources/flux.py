@@ -169,7 +169,7 @@ class _Kustomization:
             notes.append(behind_note(name, tree, behind, applied, "Flux applied last"))
         why_unknown = self._why_base_is_unknown(applied, changed_at)
         commits = [commit]
-        if why_unknown is None and applied not in {commit, None if tree.is_dirty else tree.commit}:
+        if why_unknown is None and applied != (commit or (None if tree.is_dirty else tree.commit)):
             commits.append(applied)
         build = partial(self._try_build, repository, tree, variables)
         desired, *rest = self._context.runner.run_all([partial(build, one) for one in commits])

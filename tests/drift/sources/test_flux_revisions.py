@@ -133,6 +133,13 @@ def test_a_branch_that_is_not_checked_out_is_read_at_its_newest_commit(
     assert repository.report(ref, live="4")[:2] == (0, [])
 
 
+def test_a_branch_that_is_not_checked_out_is_pending_if_what_was_applied_is(repository: Repository) -> None:
+    git(repository.root, "checkout", "--quiet", "-b", "other", repository.pinned)
+
+    assert repository.report({"branch": "main"})[:2] == PENDING
+    assert repository.report({"branch": "main"}, live="2")[:2] == (0, [])
+
+
 def test_a_tag_is_read_at_the_commit_of_its_artifact(repository: Repository) -> None:
     artifact = {"revision": f"v1@sha1:{repository.pinned}"}
 
