@@ -153,8 +153,8 @@ class _Application:
         commit, behind = read[number]
         if behind and applied is not None:
             notes.append(behind_note(info.name, tree, behind, applied, "Argo CD synced last"))
-        branch = self._branch(sources[number], tree)
-        if branch and commit is not None and commit == self._checkouts.other_branch(tree, branch):
+        branch, url = self._branch(sources[number], tree), text_at(sources[number], "repoURL")
+        if branch and commit is not None and commit == self._checkouts.other_branch(tree, branch, url):
             notes.append(branch_note(info.name, tree, branch, commit))
         manifests, said, built_as = self._builder.manifests(wanted, number)
         notes += said
@@ -231,10 +231,9 @@ class _Application:
         # A folder that is no work tree has one revision: its files as they are.
         if branch is None or tree.commit is None:
             return None
-        if wanted in _NEWEST or self._checkouts.has_branch(tree, branch):
-            # A pull request builds on the branch that is followed, but not on what is hydrated from it.
-            find = self._checkouts.branch_elsewhere if self._is_hydrated else self._checkouts.other_branch
-            return find(tree, branch)
+        url = text_at(source, "repoURL")
+        if wanted in _NEWEST or self._checkouts.has_branch(tree, branch, url):
+            return self._checkouts.other_branch(tree, branch, url, is_hydrated=self._is_hydrated)
         is_range = VERSION_RANGE.search(wanted) is not None
         found = None if is_range else self._checkouts.tag(tree, wanted.removeprefix("refs/tags/"))
         if found is None and _SHORT_HASH.fullmatch(wanted):
@@ -249,13 +248,15 @@ class _Application:
             raise SourceError(f"its revision {wanted} is a range of versions that Argo CD has not looked up yet")
         raise SourceError(
             f"its revision {wanted} is not in the checkout {tree.root}; "
-            f"`git -C {tree.root} fetch --tags` gets branches and tags"
+            f"`git -C {tree.root} fetch --all --tags` gets branches and tags"
         )
 
     def _branch(self, source: Object, tree: WorkTree) -> str | None:
         """Returns the name of the branch that a source follows if its revision is one; None if it is not known."""
         wanted = text_at(source, "targetRevision")
-        return self._checkouts.default_branch(tree) if wanted in _NEWEST else wanted.removeprefix(_BRANCH)
+        if wanted in _NEWEST:
+            return self._checkouts.default_branch(tree, text_at(source, "repoURL"))
+        return wanted.removeprefix(_BRANCH)
 
     def _looked_up(self, wanted: str, number: int) -> str | None:
         """Returns the commit that Argo CD found for the revision of a source; None if it has not looked for it yet."""

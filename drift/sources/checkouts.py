@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,6 +40,8 @@ _WITH_SCHEME: Final = re.compile(
 )
 #: ``git@example.com:team/repository.git``, as scp writes it.
 _LIKE_SCP: Final = re.compile(r"(?:[^/@:]+@)?(?P<host>[^/:]+):(?P<path>[^\\].*)")
+#: A line of ``git remote --verbose``. In a partial clone, it ends with the filter.
+_REMOTE: Final = re.compile(r"(?P<name>[^\t]*)\t(?P<url>.*) \((?P<use>fetch|push)\)(?: \[.*\])?")
 #: Hosts with another name for ssh than for https.
 _HOSTS: Final = {
     "altssh.bitbucket.org": "bitbucket.org",
@@ -153,6 +155,21 @@ class Copy:
         return SourceError(f"{error}{left_out}".replace(str(self.root), str(self.original)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Ref:
+    """A branch.
+
+    Attributes:
+        name: Its full name.
+        commit: Its newest commit.
+        target: The full name of the branch that it stands for, as that of a remote's HEAD; else "".
+    """
+
+    name: str
+    commit: str
+    target: str
+
+
 def check_complete(missing: Iterable[str]) -> None:
     """Raises a SourceError if something is missing below the path of a source, which a build would not notice.
 
@@ -178,7 +195,9 @@ class Checkouts:
         self._git = Git(deadline, is_isolated=True)
         self._unused: defaultdict[tuple[WorkTree, str | None, str], deque[Copy]] = defaultdict(deque)
         self._behind: dict[tuple[WorkTree, str, str | None], int] = {}
-        self._other_branches: dict[tuple[WorkTree, str], str | None] = {}
+        self._other_branches: dict[tuple[WorkTree, str, tuple[str, str], bool], str | None] = {}
+        self._refs: dict[WorkTree, Sequence[_Ref]] = {}
+        self._remotes: dict[WorkTree, Mapping[str, Collection[str]]] = {}
         self._folder: Path | None = None
         self._lock = Lock()
 
@@ -236,60 +255,86 @@ class Checkouts:
         """Returns whether a commit is checked out, and not a branch."""
         return self._git.text(tree.root, "symbolic-ref", "--quiet", "HEAD") is None
 
-    def has_branch(self, tree: WorkTree, name: str) -> bool:
-        """Returns whether the work tree knows a branch: its own, or one of a remote."""
-        return bool(self._branches(tree, name))
+    def has_branch(self, tree: WorkTree, name: str, url: str) -> bool:
+        """Returns whether the work tree knows a branch of a repository: as it was fetched, or its own one."""
+        with self._lock:
+            return self._newest(tree, name, url) is not None
 
-    def branch_elsewhere(self, tree: WorkTree, name: str) -> str | None:
-        """Returns the commit of a branch that the work tree knows; None if that is the one that is checked out.
+    def default_branch(self, tree: WorkTree, url: str) -> str | None:
+        """Returns the default branch of a repository, as a clone or a fetch records it; None if it does not.
 
-        What was fetched counts, and not what a user has committed on top.
-        """
-        if self._git.text(tree.root, "symbolic-ref", "--quiet", "HEAD") == f"refs/heads/{name}":
-            return None
-        order = ("refs/remotes/origin/", "refs/remotes/", "refs/")
-        refs = sorted(self._branches(tree, name), key=lambda ref: [not ref.startswith(prefix) for prefix in order])
-        commit = self._git.commit(tree.root, refs[0]) if refs else None
-        return None if commit == tree.commit else commit
-
-    def _branches(self, tree: WorkTree, name: str) -> list[str]:
-        refs = self._git.text(tree.root, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes") or ""
-        # refs/heads/NAME and refs/remotes/REMOTE/NAME
-        return [
-            ref
-            for ref in refs.splitlines()
-            if ref.removeprefix("refs/heads/") == name or ref.split("/", 3)[1::2] == ["remotes", name]
-        ]
-
-    def default_branch(self, tree: WorkTree) -> str | None:
-        """Returns the default branch of the remote repository, as a clone records it; None if it does not."""
-        listed = self._git.text(tree.root, "for-each-ref", "--format=%(symref)", "refs/remotes/*/HEAD") or ""
-        # refs/remotes/REMOTE/NAME
-        names = {part for ref in listed.splitlines() for part in ref.split("/", 3)[3:]}
-        return names.pop() if len(names) == 1 else None
-
-    def other_branch(self, tree: WorkTree, name: str) -> str | None:
-        """Returns the newest commit of a branch if another branch is checked out, and does not contain it; else None.
-
-        A branch of its own on top of that one, as for a pull request, is read as it is, and so is a detached commit.
+        If none is recorded of this one, that of a fork counts, which is a remote of the same work tree.
         """
         with self._lock:
-            if (tree, name) not in self._other_branches:
-                self._other_branches[tree, name] = self._find_other_branch(tree, name)
-            return self._other_branches[tree, name]
+            for remotes in (*self._remotes_for(tree, url), *self._any_remotes(tree)):
+                heads = {f"refs/remotes/{remote}/HEAD": f"refs/remotes/{remote}/" for remote in remotes}
+                targets = {ref.name: ref.target for ref in self._refs_of(tree) if ref.target}
+                names = {targets[head].removeprefix(start) for head, start in heads.items() if head in targets}
+                if names:
+                    return names.pop() if len(names) == 1 else None
+        return None
 
-    def _find_other_branch(self, tree: WorkTree, name: str) -> str | None:
+    def other_branch(self, tree: WorkTree, name: str, url: str, *, is_hydrated: bool = False) -> str | None:
+        """Returns the newest commit of a branch if it is to be read instead of the one that is checked out; else None.
+
+        What was fetched counts, and not what a user has committed on top. A branch of its own on top of that one, as
+        for a pull request, is read as it is, and so is a detached commit.
+
+        Args:
+            tree: The work tree.
+            name: The branch.
+            url: The repository that has the branch. The work tree may have remotes of other ones.
+            is_hydrated: Whether the branch has what is hydrated from others, so that none is on top of it.
+        """
+        with self._lock:
+            key = (tree, name, repository_id(url), is_hydrated)
+            if key not in self._other_branches:
+                self._other_branches[key] = self._find_other_branch(tree, name, url, is_hydrated=is_hydrated)
+            return self._other_branches[key]
+
+    def _find_other_branch(self, tree: WorkTree, name: str, url: str, *, is_hydrated: bool) -> str | None:
         here = self._git.text(tree.root, "symbolic-ref", "--quiet", "HEAD") if tree.commit is not None else None
-        if here is None or here == f"refs/heads/{name}":
+        if here == f"refs/heads/{name}" or (here is None and not is_hydrated):
             return None
-        listed = ("for-each-ref", "--sort=-committerdate", "--format=%(objectname) %(refname)", "refs/remotes")
-        refs = [line.partition(" ") for line in (self._git.text(tree.root, *listed) or "").splitlines()]
-        # refs/remotes/REMOTE/NAME
-        remote = next((commit for commit, _, ref in refs if ref.split("/", 3)[3:] == [name]), None)
-        newest = remote or self._git.commit(tree.root, f"refs/heads/{name}")
-        if newest is None or self._git.text(tree.root, "merge-base", "--is-ancestor", newest, "HEAD") is not None:
-            return None
-        return newest
+        newest = self._newest(tree, name, url)
+        if newest is None or is_hydrated:
+            return None if newest == tree.commit else newest
+        is_below = self._git.text(tree.root, "merge-base", "--is-ancestor", newest, "HEAD") is not None
+        return None if is_below else newest
+
+    def _newest(self, tree: WorkTree, name: str, url: str) -> str | None:
+        """Returns the newest commit of a branch that was fetched from a repository, or else that of the local one."""
+        commits = {ref.name: ref.commit for ref in self._refs_of(tree)}
+        for remotes in self._remotes_for(tree, url):
+            names = [f"refs/remotes/{remote}/{name}" for remote in remotes]
+            found = sorted({commits[one] for one in names if one in commits})
+            if len(found) > 1:
+                return self._git.text(tree.root, "rev-list", "--no-walk", "--max-count=1", *found)
+            if found:
+                return found[0]
+        return commits.get(f"refs/heads/{name}")
+
+    def _remotes_for(self, tree: WorkTree, url: str) -> Sequence[Collection[str]]:
+        """Returns the remotes of a repository, or if there is none, as in a clone of a mirror, any, in groups."""
+        here = repository_id(url)
+        ours = [name for name, urls in self._remotes_of(tree).items() if here in map(repository_id, urls)]
+        return [ours] if ours else self._any_remotes(tree)
+
+    def _any_remotes(self, tree: WorkTree) -> Sequence[Collection[str]]:
+        # One that is no longer configured may have left its branches.
+        return [["origin"], {*self._remotes_of(tree), *(ref.name.split("/")[2] for ref in self._refs_of(tree))}]
+
+    def _refs_of(self, tree: WorkTree) -> Sequence["_Ref"]:
+        if tree not in self._refs:
+            listed = ("for-each-ref", "--format=%(refname) %(objectname) %(symref)", "refs/heads", "refs/remotes")
+            lines = (self._git.text(tree.root, *listed) or "").splitlines()
+            self._refs[tree] = [_Ref(*line.split(" ")) for line in lines]
+        return self._refs[tree]
+
+    def _remotes_of(self, tree: WorkTree) -> Mapping[str, Collection[str]]:
+        if tree not in self._remotes:
+            self._remotes[tree] = _fetched_from(self._git, tree.root)
+        return self._remotes[tree]
 
     @contextmanager
     def copy(
@@ -404,7 +449,26 @@ def _work_tree(git: Git, path: Path) -> WorkTree | None:
 
 def _remotes(git: Git, root: Path) -> list[str]:
     lines = (git.text(root, "config", "--get-regexp", r"^remote\..*\.(url|pushurl)$") or "").splitlines()
-    return [line.partition(" ")[2] for line in lines]
+    return [line.partition(" ")[2] for line in lines] + [url for _, url, _ in _listed_remotes(git, root)]
+
+
+def _fetched_from(git: Git, root: Path) -> Mapping[str, Collection[str]]:
+    """Returns the URLs from which each remote fetches, as it names them and as `insteadOf` makes them."""
+    urls = defaultdict[str, set[str]](set)
+    for line in (git.text(root, "config", "--get-regexp", r"^remote\..*\.url$") or "").splitlines():
+        key, _, url = line.partition(" ")
+        urls[key.removeprefix("remote.").removesuffix(".url")].add(url)
+    for name, url, use in _listed_remotes(git, root):
+        if use == "fetch":
+            urls[name].add(url)
+    return urls
+
+
+def _listed_remotes(git: Git, root: Path) -> Iterator[tuple[str, str, str]]:
+    """Yields the name of each remote, a URL as `insteadOf` and `pushInsteadOf` make it, and what Git uses it for."""
+    for line in (git.text(root, "remote", "--verbose") or "").splitlines():
+        if found := _REMOTE.fullmatch(line):
+            yield found["name"], found["url"], found["use"]
 
 
 # -- the files as they are

@@ -155,8 +155,8 @@ class _Kustomization:
         notes: list[str] = []
         commit = repository.pinned or self._made_from(repository, tree)
         behind = self._checkouts.commits_behind(tree, applied) if applied is not None and commit is None else 0
-        other = self._checkouts.other_branch(tree, repository.branch) if repository.branch and commit is None else None
-        if repository.branch and self._is_unknown(tree, repository.branch):
+        other = self._other_branch(repository, tree) if commit is None else None
+        if repository.branch and self._is_unknown(tree, repository.branch, repository.url):
             notes.append(
                 f"{name}: it follows the branch {repository.branch}, which {tree.root} does not know, so this report "
                 "compares with the one that is checked out"
@@ -241,10 +241,14 @@ class _Kustomization:
             return None
         return self._checkouts.full_hash(tree, repository.made_from)
 
-    def _is_unknown(self, tree: WorkTree, branch: str) -> bool:
+    def _other_branch(self, repository: "_Repository", tree: WorkTree) -> str | None:
+        """Returns the newest commit of the branch that is followed, if another one is checked out without it."""
+        return repository.branch and self._checkouts.other_branch(tree, repository.branch, repository.url)
+
+    def _is_unknown(self, tree: WorkTree, branch: str, url: str) -> bool:
         """Whether a checkout is on a branch and does not know this one. git-sync and CI check out a commit instead."""
         is_on_branch = tree.commit is not None and not self._checkouts.is_detached(tree)
-        return is_on_branch and not self._checkouts.has_branch(tree, branch)
+        return is_on_branch and not self._checkouts.has_branch(tree, branch, url)
 
     # -- what was applied last
 

@@ -8,7 +8,7 @@ import pytest
 
 from drift.cli import main
 from tests.drift.sources.conftest import URL
-from tests.git import git
+from tests.git import WHEN, git
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {a: '%s'}\n"
 
@@ -22,12 +22,21 @@ class Repository:
         git(root, "remote", "add", "origin", URL)
         self.pinned, self.newest = (self.commit(number) for number in (1, 2))
 
-    def commit(self, number: int) -> str:
+    def commit(self, number: int, when: str = WHEN) -> str:
         (self.root / "dir").mkdir(exist_ok=True)
         (self.root / "dir/a.yaml").write_text(CONFIG % number)
         git(self.root, "add", "dir")
-        git(self.root, "commit", "--quiet", "--message=change")
+        git(self.root, "commit", "--quiet", "--message=change", when=when)
         return git(self.root, "rev-parse", "HEAD")
+
+    def fork(self, number: int, branch: str, remote: str = "bob") -> None:
+        """Adds a newer commit to a branch of the repository of another person, and makes it the default one."""
+        here = git(self.root, "rev-parse", "--abbrev-ref", "HEAD")
+        git(self.root, "checkout", "--quiet", "--detach")
+        git(self.root, "config", f"remote.{remote}.url", "https://git.example.com/bob/apps")
+        git(self.root, "update-ref", f"refs/remotes/{remote}/{branch}", self.commit(number, "2026-11-30T10:00:00Z"))
+        git(self.root, "symbolic-ref", f"refs/remotes/{remote}/HEAD", f"refs/remotes/{remote}/{branch}")
+        git(self.root, "checkout", "--quiet", here)
 
     def report(
         self, *sources: dict[str, Any], compared: Any = None, live: str = "1", checkout: str = ".", hydrator: Any = None
@@ -146,6 +155,65 @@ def test_the_default_branch_is_that_of_the_remote_repository(repository: Reposit
     assert repository.report(source(revision))[:2] == (0, [])
 
 
+@pytest.mark.parametrize("revision", ["main", "HEAD"])
+@pytest.mark.parametrize("ours", ["origin", "upstream", "team/apps"])
+def test_a_branch_is_that_of_the_repository_of_the_source(repository: Repository, revision: str, ours: str) -> None:
+    git(repository.root, "config", "--rename-section", "remote.origin", f"remote.{ours}")
+    git(repository.root, "update-ref", f"refs/remotes/{ours}/main", repository.newest)
+    git(repository.root, "symbolic-ref", f"refs/remotes/{ours}/HEAD", f"refs/remotes/{ours}/main")
+    git(repository.root, "checkout", "--quiet", "-b", "feature")
+    repository.fork(9, "main", remote="bob" if ours == "origin" else "origin")
+    # Checked out is what the source follows, so that nothing of the other person matters.
+    assert repository.report(source(revision), live="2")[:2] == (0, [])
+
+    repository.fork(8, "other", remote="bob" if ours == "origin" else "origin")
+    git(repository.root, "checkout", "--quiet", "-b", "behind", repository.pinned)
+
+    assert repository.report(source(revision), live="2")[:2] == (0, [])
+    assert repository.report(source(revision))[:2] == (1, [("data.a", "pending-sync")])
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_a_repository_without_a_recorded_default_branch_has_that_of_its_fork(
+    repository: Repository, *, is_recorded: bool
+) -> None:
+    git(repository.root, "config", "--rename-section", "remote.origin", "remote.upstream")
+    git(repository.root, "update-ref", "refs/remotes/upstream/main", repository.newest)
+    repository.fork(9, "main", remote="origin")
+    git(repository.root, "checkout", "--quiet", "-b", "other", repository.pinned)
+    repository.commit(4)
+    assert repository.report(source("HEAD"), live="2")[:2] == (0, [])
+
+    if is_recorded:
+        # A name that is not recorded as that of another branch says nothing.
+        git(repository.root, "update-ref", "--no-deref", "refs/remotes/upstream/HEAD", repository.newest)
+        assert repository.report(source("HEAD"), live="2")[:2] == (0, [])
+    else:
+        git(repository.root, "symbolic-ref", "--delete", "refs/remotes/origin/HEAD")
+        assert repository.report(source("HEAD"), live="4")[:2] == (0, [])
+
+
+def test_a_branch_that_only_another_person_has_is_not_that_of_the_source(repository: Repository) -> None:
+    git(repository.root, "tag", "prod", repository.pinned)
+    repository.fork(9, "prod")
+
+    assert repository.report(source("prod"))[:2] == (0, [])
+    git(repository.root, "tag", "--delete", "prod")
+    code, _, message = repository.report(source("prod"))
+    assert (code, "its revision prod is not in the checkout" in message) == (3, True)
+
+
+def test_in_a_checkout_of_a_mirror_origin_comes_first_and_then_any_remote(repository: Repository) -> None:
+    mirrored = source("prod", repoURL="https://git.example.com/mirrored/apps")
+    checkout = f"{mirrored['repoURL']}=."
+    repository.fork(9, "prod")
+    assert repository.report(mirrored, live="9", checkout=checkout)[:2] == (0, [])
+
+    repository.fork(3, "prod", remote="origin")
+    repository.fork(9, "prod")
+    assert repository.report(mirrored, live="3", checkout=checkout)[:2] == (0, [])
+
+
 @pytest.mark.parametrize("revision", ["v1", "refs/tags/v1", "v1.*", "feature", "refs/heads/feature", "0123456"])
 def test_a_revision_that_the_checkout_lacks_is_read_as_argocd_found_it(repository: Repository, revision: str) -> None:
     git(repository.root, "update-ref", "refs/remotes/origin/team/v1", repository.newest)
@@ -176,7 +244,7 @@ def test_a_revision_that_is_not_known_is_a_failure(repository: Repository, compa
 
     assert (code, found) == (3, [])
     assert "its revision v1 is not in the checkout" in message
-    assert f"git -C {repository.root} fetch --tags" in message
+    assert f"git -C {repository.root} fetch --all --tags" in message
     assert "has not looked up yet" in repository.report(source("v1.*"), compared=compared)[2]
 
 
@@ -233,6 +301,15 @@ def test_a_branch_of_hydrated_manifests_is_read_as_it_was_fetched_or_checked_out
     assert hydrated(repository, "1")[:2] == (1, [("data.a", "pending-sync")])
     (repository.root / "dir/a.yaml").write_text(CONFIG % 1)
     assert hydrated(repository, "1")[:2] == (0, [])
+
+
+def test_a_branch_of_hydrated_manifests_is_that_of_the_repository_of_the_source(repository: Repository) -> None:
+    git(repository.root, "config", "--rename-section", "remote.origin", "remote.upstream")
+    git(repository.root, "update-ref", "refs/remotes/upstream/env/prod", repository.newest)
+    repository.fork(1, "env/prod", remote="origin")
+
+    assert hydrated(repository, "2")[:2] == (0, [])
+    assert hydrated(repository, "1")[:2] == (1, [("data.a", "pending-sync")])
 
 
 def test_a_branch_of_hydrated_manifests_that_is_behind_is_read_as_synced_last(repository: Repository) -> None:

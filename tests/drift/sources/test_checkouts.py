@@ -92,6 +92,38 @@ def test_a_work_tree_is_found_by_its_remotes_or_by_name(tmp_path: Path, monkeypa
         assert checkouts.find(URL) == tree
 
 
+def test_a_work_tree_is_found_by_a_url_that_insteadof_makes(tmp_path: Path) -> None:
+    commit = repository(tmp_path / "apps", {"a.yaml": "a"}, remote="work:apps")
+    git(tmp_path / "apps", "config", "url.https://github.com/acme/.insteadOf", "work:")
+    git(tmp_path / "apps", "remote", "add", "bob", "https://github.com/bob/apps")
+    git(tmp_path / "apps", "checkout", "--quiet", "--orphan", "other")
+    git(tmp_path / "apps", "commit", "--quiet", "--message=other")
+    for remote, newest in (("origin", commit), ("bob", "HEAD")):
+        git(tmp_path / "apps", "update-ref", f"refs/remotes/{remote}/main", newest)
+
+    with Checkouts([str(tmp_path / "apps")]) as checkouts:
+        tree = checkouts.find(URL)
+        assert checkouts.find("work:apps") == tree
+        for url in (URL, "work:apps"):
+            assert checkouts.other_branch(tree, "main", url) == commit
+
+
+def test_of_several_remotes_of_a_repository_the_newest_commit_of_a_branch_counts(tmp_path: Path) -> None:
+    apps = tmp_path / "apps"
+    old = repository(apps, {"a.yaml": "a"})
+    git(apps, "commit", "--quiet", "--allow-empty", "--message=second", when="2026-11-30T10:00:00Z")
+    new = git(apps, "rev-parse", "HEAD")
+    git(apps, "checkout", "--quiet", "--orphan", "other")
+    git(apps, "commit", "--quiet", "--message=other")
+    git(apps, "remote", "add", "ssh", "git@github.com:acme/apps.git")
+
+    for commits in ((old, new), (new, old)):
+        for remote, commit in zip(("origin", "ssh"), commits, strict=True):
+            git(apps, "update-ref", f"refs/remotes/{remote}/main", commit)
+        with Checkouts([str(apps)]) as checkouts:
+            assert checkouts.other_branch(checkouts.find(URL), "main", URL) == new
+
+
 def test_a_folder_with_a_url_is_itself_and_not_the_work_tree_around_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from drift.cli import main
 from tests.drift.sources.conftest import URL
-from tests.git import git
+from tests.git import WHEN, git
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {a: '%s'}\n"
 #: Stands for a kustomize that builds a folder with one file, which is named by the kustomization that drift writes.
@@ -30,11 +30,11 @@ class Repository:
         git(root, "remote", "add", "origin", URL)
         self.pinned, self.newest = (self.commit(number) for number in (1, 2))
 
-    def commit(self, number: int) -> str:
+    def commit(self, number: int, when: str = WHEN) -> str:
         (self.root / "dir").mkdir(exist_ok=True)
         (self.root / "dir/a.yaml").write_text(CONFIG % number)
         git(self.root, "add", "dir")
-        git(self.root, "commit", "--quiet", "--message=change")
+        git(self.root, "commit", "--quiet", "--message=change", when=when)
         return git(self.root, "rev-parse", "HEAD")
 
     def report(
@@ -138,6 +138,24 @@ def test_a_branch_that_is_not_checked_out_is_pending_if_what_was_applied_is(repo
 
     assert repository.report({"branch": "main"})[:2] == PENDING
     assert repository.report({"branch": "main"}, live="2")[:2] == (0, [])
+
+
+@pytest.mark.parametrize("ours", ["origin", "upstream"])
+def test_a_branch_is_that_of_the_repository_of_the_source(repository: Repository, ours: str) -> None:
+    theirs = "bob" if ours == "origin" else "origin"
+    git(repository.root, "config", "--rename-section", "remote.origin", f"remote.{ours}")
+    git(repository.root, "remote", "add", theirs, "https://git.example.com/bob/apps")
+    git(repository.root, "update-ref", f"refs/remotes/{ours}/main", repository.newest)
+    git(repository.root, "checkout", "--quiet", "--detach")
+    newer = repository.commit(9, "2026-11-30T10:00:00Z")
+    for branch in ("main", "production"):
+        git(repository.root, "update-ref", f"refs/remotes/{theirs}/{branch}", newer)
+    git(repository.root, "checkout", "--quiet", "-b", "behind", repository.pinned)
+
+    assert repository.report({"branch": "main"})[:2] == PENDING
+    assert repository.report({"branch": "main"}, live="2")[:2] == (0, [])
+    # It has that branch, but not from there.
+    assert "it follows the branch production, which " in repository.report({"branch": "production"})[2]
 
 
 def test_a_tag_is_read_at_the_commit_of_its_artifact(repository: Repository) -> None:
