@@ -46,6 +46,9 @@ _NAMED: Final = 3
 _NEWEST: Final = frozenset({"", "HEAD"})
 #: The full name of a branch.
 _BRANCH: Final = "refs/heads/"
+#: A file at the top of a branch with hydrated manifests.
+#: https://github.com/argoproj/argo-cd/blob/v3.5.1/commitserver/commit/hydratorhelper.go
+_HYDRATED: Final = "hydrator.metadata"
 _SHORT_HASH: Final = re.compile(r"[0-9a-fA-F]{7,40}")
 #: The beginning of a revision that is hardly a branch.
 _VERSION: Final = re.compile(r"refs/tags/|v?[0-9]+\.[0-9]|[0-9a-fA-F]{7,40}\Z")
@@ -238,10 +241,12 @@ class _Application:
         found = None if is_range else self._checkouts.tag(tree, wanted.removeprefix("refs/tags/"))
         if found is None and _SHORT_HASH.fullmatch(wanted):
             found = self._checkouts.full_hash(tree, wanted)
-        if found is None and not is_range and not _VERSION.match(wanted) and self._checkouts.is_detached(tree):
+        looked_up = self._looked_up(wanted, number)
+        is_name = found is None and not is_range and not _VERSION.match(wanted)
+        if is_name and self._checkouts.is_detached(tree) and self._may_be_checked_out(tree, looked_up):
             # git-sync and CI check out the commit of a branch, and know no branch.
             return None
-        found = found or self._looked_up(wanted, number)
+        found = found or looked_up
         if found is not None:
             return found
         if is_range:
@@ -250,6 +255,13 @@ class _Application:
             f"its revision {wanted} is not in the checkout {tree.root}; "
             f"`git -C {tree.root} fetch --all --tags` gets branches and tags"
         )
+
+    def _may_be_checked_out(self, tree: WorkTree, looked_up: str | None) -> bool:
+        """Whether what is checked out may be of the branch that is followed, and not that from which it is hydrated.
+
+        Both branches may have the path.
+        """
+        return not self._is_hydrated or looked_up == tree.commit or (tree.root / _HYDRATED).exists()
 
     def _branch(self, source: Object, tree: WorkTree) -> str | None:
         """Returns the name of the branch that a source follows if its revision is one; None if it is not known."""

@@ -271,11 +271,19 @@ def test_a_folder_that_is_no_work_tree_is_read_as_it_is(
     assert repository.report(source("v9", repoURL=url), checkout=f"{url}={unpacked}")[:2] == (0, [])
 
 
-def hydrated(repository: Repository, live: str, **synced: str) -> tuple[int, list[Any], str]:
-    """Reports an Application with hydrated manifests in the branch env/prod."""
+def hydrated(repository: Repository, live: str, *, compared: bool = False, **synced: str) -> tuple[int, list[Any], str]:
+    """Reports an Application with hydrated manifests in the branch env/prod.
+
+    Args:
+        repository: The repository.
+        live: data.a in the cluster.
+        compared: Whether Argo CD has found the branch, at the pinned commit.
+        synced: Fields of syncSource.
+    """
     dry = {"repoURL": URL, "path": "charts/web", "targetRevision": "main"}
     hydrator = {"drySource": dry, "syncSource": {"targetBranch": "env/prod", "path": "dir", **synced}}
-    return repository.report(source("env/prod"), live=live, hydrator=hydrator)
+    ours = source("env/prod")
+    return repository.report(ours, compared=ours if compared else None, live=live, hydrator=hydrator)
 
 
 def test_hydrated_manifests_are_read_from_their_branch(repository: Repository) -> None:
@@ -318,6 +326,26 @@ def test_a_branch_of_hydrated_manifests_that_is_behind_is_read_as_synced_last(re
 
     assert hydrated(repository, "2")[:2] == (0, [])
     assert hydrated(repository, "1")[:2] == (1, [("data.a", "manual")])
+
+
+def test_in_a_checkout_without_branches_hydrated_manifests_are_not_those_they_are_made_from(
+    repository: Repository,
+) -> None:
+    git(repository.root, "checkout", "--quiet", "--detach")
+    git(repository.root, "branch", "--quiet", "--delete", "--force", "main")
+
+    assert hydrated(repository, "1", compared=True)[:2] == (0, [])
+    assert hydrated(repository, "2", compared=True)[:2] == (1, [("data.a", "manual")])
+    code, found, message = hydrated(repository, "2")
+    assert (code, found, "its revision env/prod is not in the checkout" in message) == (3, [], True)
+
+    # Argo CD may not have seen the newest commit yet. This file is at the top of each commit that it hydrates.
+    (repository.root / "hydrator.metadata").write_text("{}")
+    assert hydrated(repository, "1", compared=True)[:2] == (1, [("data.a", "pending-sync")])
+    (repository.root / "hydrator.metadata").unlink()
+    git(repository.root, "checkout", "--quiet", repository.pinned)
+    (repository.root / "dir/a.yaml").write_text(CONFIG % "3")
+    assert hydrated(repository, "3", compared=True)[:2] == (0, [])
 
 
 def test_an_application_without_a_repository_is_a_failure(repository: Repository) -> None:
