@@ -50,6 +50,9 @@ _UNSUPPORTED: Final = ("include", "sparseCheckout")
 _PINS: Final = ("commit", "tag", "semver", "name")
 #: The name of a branch, for Git. The field ``name`` comes before all others but ``commit``.
 _BRANCH: Final = "refs/heads/"
+#: The branch that a GitRepository follows without a ``spec.ref`` that says otherwise, whatever the repository has.
+#: https://fluxcd.io/flux/components/source/gitrepositories/#reference
+_DEFAULT_BRANCH: Final = "master"
 #: Fields of ``spec.ref`` of an OCIRepository that name one artifact, or one of a range of versions.
 _ARTIFACTS: Final = ("digest", "tag", "semver")
 #: Where ``flux push artifact`` says which commit an artifact was made from.
@@ -390,7 +393,7 @@ class _Repository:
         if not ref.get("commit") and text_at(ref, "name").startswith(_BRANCH):
             return replace(self, branch=text_at(ref, "name").removeprefix(_BRANCH))
         if not any(ref.get(field) for field in _PINS):
-            return replace(self, branch=text_at(ref, "branch") or None)
+            return replace(self, branch=text_at(ref, "branch") or _DEFAULT_BRANCH)
         pinned = text_at(ref, "commit") or commit_of(text_at(artifact, "revision"))
         if not pinned:
             raise SourceError(f"the commit of {kind} {name} is not known: it has no artifact")

@@ -113,6 +113,24 @@ def test_a_branch_that_the_checkout_does_not_know_is_named_unless_a_commit_is_ch
     assert note not in repository.report({"branch": "production"})[2]
 
 
+@pytest.mark.parametrize("ref", [{}, {"branch": ""}])
+def test_a_source_that_names_nothing_follows_master(repository: Repository, ref: dict[str, str]) -> None:
+    assert "it follows the branch master, which " in repository.report(ref, live="2")[2]
+
+    git(repository.root, "branch", "master", repository.newest)
+    git(repository.root, "checkout", "--quiet", "-b", "other", repository.pinned)
+    repository.commit(3)
+    code, found, notes = repository.report(ref)
+    assert (code, found) == PENDING
+    assert "it follows the branch master, and " in notes
+    assert repository.report(ref, live="2")[:2] == (0, [])
+
+    git(repository.root, "checkout", "--quiet", "master")
+    code, found, notes = repository.report(ref, live="2")
+    assert (code, found) == (0, [])
+    assert "it follows the branch" not in notes
+
+
 @pytest.mark.parametrize("ref", [{"branch": "prod"}, {"name": "refs/heads/prod", "branch": "main"}])
 @pytest.mark.parametrize("where", ["refs/remotes/origin", "refs/heads"])
 def test_a_branch_that_is_not_checked_out_is_read_at_its_newest_commit(
