@@ -272,7 +272,7 @@ class SyncedRevisions:
         read: dict[SyncedSource, Manifests] = {}
         failed: list[str] = []
         for source in sources:
-            found = self._load(source.commit)
+            found = self._manifests_in(source) if source.is_hydrated else self._load(source.commit)
             if isinstance(found, str):
                 failed.append(found)
             else:
@@ -283,12 +283,23 @@ class SyncedRevisions:
             return next(iter(read.values()))
         # One repository at several commits: read each folder at its commit. If two sources have an object, the last one
         # wins, as in Argo CD.
-        return {
-            key: manifest
-            for source, manifests in read.items()
-            for key, manifest in manifests.items()
-            if manifest.source is not None and source.contains(manifest.source.file.partition(":")[2])
-        }
+        return {key: found for source, manifests in read.items() for key, found in _in(source, manifests).items()}
+
+    def _manifests_in(self, source: SyncedSource) -> Manifests | str:
+        """Returns the manifests of a source that Argo CD hydrates, or the reason why they cannot be read.
+
+        The files that are compared may be these, or those from which they are hydrated, which another commit has.
+        """
+        found = self._load(source.commit)
+        hydrated = {} if isinstance(found, str) else _in(source, found)
+        if hydrated:
+            return hydrated
+        if source.dry_commit is not None:
+            return self._load(source.dry_commit)
+        if isinstance(found, str):
+            return found
+        commit = source.commit[:SHORT]
+        return f"it syncs what Argo CD hydrates, and {commit} does not have these files in {source.path}"
 
     def _load(self, commit: str) -> Manifests | str:
         if commit not in self._manifests:
@@ -297,6 +308,15 @@ class SyncedRevisions:
             except DriftError as error:
                 self._manifests[commit] = str(error)
         return self._manifests[commit]
+
+
+def _in(source: SyncedSource, manifests: Manifests) -> Manifests:
+    """Returns the manifests in the folder of a source."""
+    return {
+        key: manifest
+        for key, manifest in manifests.items()
+        if manifest.source is not None and source.contains(manifest.source.file.partition(":")[2])
+    }
 
 
 def _is_certain(live: Object) -> bool:

@@ -25,10 +25,14 @@ class SyncedSource:
     Attributes:
         commit: The full hash.
         path: The folder, relative to the root of the repository, which is ".".
+        is_hydrated: Whether Argo CD hydrates its manifests, from files that may have the same path at other commits.
+        dry_commit: The full hash of the commit from which it hydrated them, if that is known.
     """
 
     commit: str
     path: str = "."
+    is_hydrated: bool = False
+    dry_commit: str | None = None
 
     def contains(self, file: str) -> bool:
         """Returns whether a file is in the folder. Its path is relative to the root of the repository."""
@@ -75,7 +79,8 @@ class SyncRecord:
 
     def commits(self) -> frozenset[str]:
         """Returns every commit from which something was synced."""
-        return frozenset(source.commit for sources in (self.last, *self.newer.values()) for source in sources or ())
+        sources = [source for sources in (self.last, *self.newer.values()) for source in sources or ()]
+        return frozenset(commit for one in sources for commit in (one.commit, one.dry_commit) if commit is not None)
 
 
 def resource_ids(key: ObjectKey) -> tuple[ResourceId, ...]:
@@ -104,12 +109,12 @@ def application_record(application: Object) -> SyncRecord:
     results = {_id(item): text_at(item, "status") for item in objects_at(operation, "syncResult", "resources")}
     # `argocd app sync --local` synced local files.
     is_local = bool(at(operation, "operation", "sync", "manifests"))
-    synced = None if is_local else _sources(at(operation, "syncResult"))
+    synced = None if is_local else _sources(application, at(operation, "syncResult"))
     listed = {_id(item): text_at(item, "status") for item in objects_at(status, "resources")}
     return SyncRecord(
         # During the first sync, objects that it has not reached were never synced. Without any sync, nothing is known:
         # the objects may be those of a deleted Application with this name.
-        last=_sources(last[0]) if last else None if operation is None else (),
+        last=_sources(application, last[0]) if last else None if operation is None else (),
         newer={name: synced for name, result in results.items() if result in _DONE},
         listed=frozenset(listed),
         out_of_sync=frozenset(name for name, state in listed.items() if state == "OutOfSync"),
@@ -137,19 +142,35 @@ def _id(item: Json) -> ResourceId:
     return text_at(item, "group"), text_at(item, "kind"), text_at(item, "namespace"), text_at(item, "name")
 
 
-def _sources(entry: Json) -> Sources:
+def _sources(application: Json, entry: Json) -> Sources:
     """Returns the Git sources of an entry of the history or of a sync result, or None if there are none."""
+    is_hydrated = bool(at(application, "spec", "sourceHydrator"))
     revisions = at(entry, "revisions")
     if isinstance(revisions, list) and revisions:
         pairs = list(zip(objects_at(entry, "sources"), revisions, strict=False))
     else:
         pairs = [(at(entry, "source"), at(entry, "revision"))]
     found = tuple(
-        SyncedSource(revision, normpath(text_at(source, "path").strip("/") or "."))
+        SyncedSource(
+            revision,
+            normpath(text_at(source, "path").strip("/") or "."),
+            is_hydrated,
+            _dry_commit(application, revision) if is_hydrated else None,
+        )
         for source, revision in pairs
         if isinstance(revision, str) and _COMMIT.fullmatch(revision) and _has_manifests(source)
     )
     return found or None
+
+
+def _dry_commit(application: Json, hydrated: str) -> str | None:
+    """Returns the commit from which Argo CD hydrated another one; None if that is not the last one that it hydrated.
+
+    https://github.com/argoproj/argo-cd/blob/v3.5.1/pkg/apis/application/v1alpha1/types.go (SuccessfulHydrateOperation)
+    """
+    operation = at(application, "status", "sourceHydrator", "lastSuccessfulOperation")
+    found = text_at(operation, "drySHA")
+    return found if text_at(operation, "hydratedSHA") == hydrated and _COMMIT.fullmatch(found) else None
 
 
 def _has_manifests(source: Json) -> bool:
