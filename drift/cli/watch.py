@@ -27,7 +27,7 @@ from drift.kube.kubeconfig import from_flags, is_loopback
 from drift.kube.limits import Limits
 from drift.sources.git import manifests_info
 from drift.sources.load import LoadedManifests, load_manifests
-from drift.sources.resolve import cluster_states, file_paths, rendered_files
+from drift.sources.resolve import cluster_states, file_paths, ref_folders, rendered_files
 from drift.watch.audit import AuditReceiver, AuditWindow, KeyPair, LogFollower
 from drift.watch.comparison import DesiredState
 from drift.watch.findings import FindingChange, Recorder, to_json_line, to_text_line
@@ -125,6 +125,7 @@ class _Inputs:
         self._requests = requests
         self._settings: Settings | None = None
         self._rendered = rendered_files(requests, options.checkout)
+        self._refs = ref_folders(requests, options.checkout)
         self._states: Mapping[SourceRequest, Hashable] = {}
         self._checked_at = -math.inf
 
@@ -143,6 +144,7 @@ class _Inputs:
         )
         self._settings = settings
         self._requests, self._rendered = requests, rendered_files(requests, options.checkout)
+        self._refs = ref_folders(requests, options.checkout)
         return DesiredState(
             sources, manifests_info(sources.paths), settings, options.namespace, options.synced_revision
         )
@@ -150,7 +152,7 @@ class _Inputs:
     def state(self) -> InputState:
         """Returns the state of the settings and of all that sources are made of: files, and objects in the cluster."""
         paths = [*scope_names(self._requests), *self._rendered, self._options.config or DEFAULT_FILE]
-        return InputState(fingerprint(paths), self._states_in_cluster())
+        return InputState(fingerprint(paths, self._refs), self._states_in_cluster())
 
     def _states_in_cluster(self) -> tuple[Hashable, ...]:
         """Reads the states of sources now and then. A source whose state cannot be read counts as unchanged."""

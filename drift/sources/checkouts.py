@@ -32,8 +32,11 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 _BATCH: Final = 1000
 #: The number of missing files that a message names.
 _NAMED: Final = 3
-#: Files of Git that change when another commit is checked out, or when one is fetched.
-_STATE: Final = ("HEAD", "logs/HEAD", "FETCH_HEAD")
+#: Files of Git that change when another commit is checked out, or when one is fetched, or a remote gets another URL;
+#: and when a branch or a tag that has no file of its own changes.
+_STATE: Final = ("HEAD", "logs/HEAD", "FETCH_HEAD", "config", "packed-refs", "reftable/tables.list")
+#: Folders of Git with a file for each branch and tag that has changed lately.
+_REFS: Final = ("refs/heads", "refs/remotes", "refs/tags")
 
 _WITH_SCHEME: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[^/@]*@)?(?P<host>[^/:]*)(?::[0-9]*)?/*(?P<path>.*)", re.IGNORECASE
@@ -97,8 +100,26 @@ def checkout_files(arguments: Sequence[str]) -> Iterator[str]:
         yield str(root)
         tracked = git.text(root, "ls-files", "-z", "--cached")
         yield from (str(root / name) for name in (tracked or "").split("\0") if name)
-        names = (part for name in _STATE for part in ("--git-path", name))
-        yield from (str(root / file) for file in (git.text(root, "rev-parse", *names) or "").splitlines())
+        yield from _git_paths(git, root, _STATE)
+
+
+def checkout_ref_folders(arguments: Sequence[str]) -> Iterator[str]:
+    """Yields the folders in which Git has a file for each branch and tag that has changed lately.
+
+    Args:
+        arguments: As for `Checkouts`.
+    """
+    git = Git(is_isolated=True)
+    for argument in arguments or (".",):
+        url, path = _split(argument)
+        if _is_in_tree(git, url, path):
+            yield from _git_paths(git, path, _REFS)
+
+
+def _git_paths(git: Git, folder: Path, names: Iterable[str]) -> Iterator[str]:
+    """Yields where Git has some of its files. Linked work trees have most of them in common."""
+    wanted = (part for name in names for part in ("--git-path", name))
+    yield from (str(folder / path) for path in (git.text(folder, "rev-parse", *wanted) or "").splitlines())
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from drift.sources.model import Desired, Rendered, SourceContext, with_origin
 if TYPE_CHECKING:
     from drift.objects import Manifest
 
+#: Sources whose files are in local checkouts.
+_FROM_CHECKOUTS: Final = frozenset({RequestKind.FLUX, RequestKind.ARGOCD})
 #: The kind of most sources that objects in the cluster describe, and what these objects are.
 _OBJECTS_OF: Final = {
     RequestKind.HELM_RELEASE: (SourceKind.HELM_RELEASE, "Helm release"),
@@ -228,8 +230,22 @@ def rendered_files(requests: Iterable[SourceRequest], checkouts: Sequence[str]) 
     return tuple(dict.fromkeys(file for request in requests for file in _local_files(request, checkouts)))
 
 
+def ref_folders(requests: Iterable[SourceRequest], checkouts: Sequence[str]) -> tuple[str, ...]:
+    """Returns folders of Git in which every file is a branch or a tag that a source may follow.
+
+    Args:
+        requests: The sources.
+        checkouts: As for `rendered_files`.
+    """
+    if not any(request.kind in _FROM_CHECKOUTS for request in requests):
+        return ()
+    from drift.sources.checkouts import checkout_ref_folders  # noqa: PLC0415
+
+    return tuple(dict.fromkeys(checkout_ref_folders(checkouts)))
+
+
 def _local_files(request: SourceRequest, checkouts: Sequence[str]) -> Iterator[str]:
-    if request.kind in {RequestKind.FLUX, RequestKind.ARGOCD}:
+    if request.kind in _FROM_CHECKOUTS:
         from drift.sources.checkouts import checkout_files  # noqa: PLC0415
 
         yield from checkout_files(checkouts)

@@ -63,15 +63,18 @@ class GitInfoChanged:
     info: ManifestsInfo
 
 
-def fingerprint(paths: Sequence[str]) -> Fingerprint:
+def fingerprint(paths: Sequence[str], folders: Sequence[str] = ()) -> Fingerprint:
     """Returns the state of files.
 
     Args:
         paths: Files, and folders, below which every manifest file counts. Other files do not: the watch may write its
             history there.
+        folders: Folders below which every file counts.
     """
     files = (file for path in paths for file in sorted({Path(path), *_files(Path(path))}))
-    return tuple(_state(file) for file in files)
+    # One that disappears while it is listed is noticed by the next poll.
+    others = (Path(path, name) for path in folders for name in sorted(files_below(Path(path), on_error=lambda _: None)))
+    return tuple(_state(file) for file in (*files, *others))
 
 
 def _files(path: Path) -> list[Path]:

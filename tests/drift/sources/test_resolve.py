@@ -8,7 +8,7 @@ import pytest
 
 from drift.cli import main
 from drift.config.settings import RequestKind, SourceRequest
-from drift.sources.resolve import rendered_files
+from drift.sources.resolve import ref_folders, rendered_files
 from drift.watch.manifest_files import Fingerprint, fingerprint
 from tests.drift.sources.test_kustomize import write
 from tests.git import git
@@ -113,6 +113,44 @@ def test_what_controllers_apply_is_rendered_from_the_files_and_the_commit_of_the
 
     assert len({*states}) == len(states)
     assert states[-1] == state(SourceRequest(kind, "all"), checkouts=checkouts)
+
+
+@pytest.mark.parametrize("kind", [RequestKind.FLUX, RequestKind.ARGOCD])
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_what_controllers_apply_is_rendered_from_branches_and_tags_that_are_not_checked_out(
+    tmp_path: Path, kind: RequestKind, *, is_linked: bool
+) -> None:
+    main, linked = tmp_path / "main", tmp_path / "linked"
+    write(main, {"web.yaml": "a: 1"})
+    git(main, "init", "--quiet")
+    git(main, "add", ".")
+    commits = []
+    for _ in range(2):
+        git(main, "commit", "--quiet", "--allow-empty", "--message=change")
+        commits.append(git(main, "rev-parse", "HEAD"))
+    git(main, "worktree", "add", "--quiet", "--detach", str(linked))
+    checkouts = (f"https://git.example.com/apps={linked if is_linked else main}",)
+    # The files that are watched are listed once, when the sources are read.
+    watched = [SourceRequest(kind, "all")], checkouts
+    files, folders = rendered_files(*watched), ref_folders(*watched)
+    states = [fingerprint(files, folders)]
+
+    for changed in (
+        ("update-ref", "refs/remotes/origin/env/prod", commits[0]),
+        ("update-ref", "refs/remotes/origin/env/prod", commits[1]),
+        ("branch", "feature"),
+        ("tag", "v1", commits[0]),
+        ("pack-refs", "--all"),
+        ("remote", "add", "origin", "https://git.example.com/apps"),
+    ):
+        git(main, *changed)
+        states.append(fingerprint(files, folders))
+
+    assert len({*states}) == len(states)
+    git(main, "status")
+    git(main, "notes", "add", "--message=note")
+    assert fingerprint(files, folders) == states[-1]
+    assert ref_folders([SourceRequest(RequestKind.PATH, str(main))], ()) == ()
 
 
 ABSENT = {
