@@ -114,7 +114,7 @@ def assign_roles(
     operators = {
         actor.manager
         for actor in actors
-        if actor.subresource == "status" and is_controller(actor) and _program_of(actor.manager) is None
+        if actor.subresource == "status" and is_controller(actor) and program_of(actor.manager) is None
     }
     is_own = [index in state and program not in _known_managers().commands for index, program in enumerate(programs)]
     is_inferred = [actor.manager == managers.inferred and actor.subresource is None for actor in actors]
@@ -315,18 +315,19 @@ def _program(actor: Actor) -> str | None:
     """Returns the known program that applies manifests under a manager's name, or None."""
     if actor.subresource is not None or (actor.operation != "Apply" and _matches("by_apply_only", actor.manager)):
         return None
-    return _program_of(actor.manager)
+    return program_of(actor.manager)
 
 
 @lru_cache(maxsize=4096)
-def _program_of(manager: str) -> str | None:
+def program_of(manager: str) -> str | None:
+    """Returns the known program that applies manifests under a name, such as ``helm``; None if there is none."""
     programs = _known_managers().programs
     return next((program for program, names in programs.items() if _matches_any(names, manager)), None)
 
 
 def runs_hooks(manager: str) -> bool:
     """Returns whether a manager is a known applier that runs hooks. To other appliers, a hook is an ordinary object."""
-    return _program_of(manager) in _WITH_HOOKS
+    return program_of(manager) in _WITH_HOOKS
 
 
 def is_kubectl_apply(actor: Actor) -> bool:
@@ -371,7 +372,7 @@ def known_appliers() -> tuple[str, ...]:
 
 def applies_as_command(manager: str) -> bool:
     """Returns whether a manager is a known applier that people also run by hand."""
-    return _program_of(manager) in _known_managers().commands
+    return program_of(manager) in _known_managers().commands
 
 
 def is_gitops_applier(actor: Actor) -> bool:

@@ -10,16 +10,9 @@ from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Final
 
-from drift.gitops.argocd_tracking import (
-    MANAGERS,
-    NEVER_LABELLED,
-    TRACKING_ID,
-    USUAL_LABELS,
-    argocd_tracking,
-    label_value,
-)
+from drift.gitops.argocd_tracking import NEVER_LABELLED, TRACKING_ID, USUAL_LABELS, argocd_tracking, label_value
 from drift.gitops.flux_values import is_applied_by_flux
-from drift.gitops.managers import is_gitops_applier
+from drift.gitops.managers import is_gitops_applier, program_of
 from drift.gitops.tracked_by import appliers_now
 from drift.model import Cause, Change, Finding, IgnoredBy
 from drift.objects import Json, Manifest, Object, ObjectKey, as_object, at, objects_at, text_at, texts_at
@@ -34,12 +27,15 @@ _PRUNED: Final = "prune=true"
 _HOOKS: Final = (f"{_ARGOCD}hook", "helm.sh/hook")
 #: Helm 2 installed custom resource definitions with this value. Current appliers do not treat it as a hook.
 _NO_HOOK: Final = "crd-install"
-_EXISTING: Final = frozenset(Change) - {Change.MISSING}
-#: The prefixes of names that only one applier reads, and its field managers.
+#: The prefixes of names that only some appliers read, and these programs.
 _READ_BY: Final = (
-    (_FLUX, frozenset({"flux", "kustomize-controller"})),
+    (_FLUX, frozenset({"flux"})),
     (_FLUX_HELM, frozenset({"helm-controller"})),
-    (_ARGOCD, frozenset(MANAGERS)),
+    (_ARGOCD, frozenset({"argocd"})),
+    # Argo CD reads the resource policy, too, but only when its Application is deleted: it prunes these objects.
+    # https://github.com/argoproj/argo-cd/issues/17819
+    ("helm.sh/", frozenset({"fleet", "helm", "helm-controller", "kluctl"})),
+    ("kapp.k14s.io/", frozenset({"kapp"})),
 )
 #: The prefixes of names that may also be those of a label: Flux looks for both.
 _IN_LABELS: Final = (_FLUX, _FLUX_HELM)
@@ -47,7 +43,13 @@ _IN_LABELS: Final = (_FLUX, _FLUX_HELM)
 _OPT_OUTS: Final = (
     (f"{_FLUX}reconcile", frozenset({"disabled"}), None, "Flux does not reconcile this object"),
     (f"{_FLUX}ssa", frozenset({"ignore"}), None, "Flux does not apply this object"),
-    (f"{_FLUX}ssa", frozenset({"ifnotpresent"}), _EXISTING, "Flux only creates this object and never changes it"),
+    (
+        f"{_FLUX}ssa",
+        frozenset({"ifnotpresent"}),
+        # It does prune the object.
+        frozenset(Change) - {Change.MISSING, Change.UNMANAGED},
+        "Flux only creates this object and never changes it",
+    ),
     (f"{_FLUX}ssa", frozenset({"merge"}), frozenset({Change.ADDED}), "Flux keeps what others add to this object"),
     (
         f"{_FLUX_HELM}driftDetection",
@@ -135,8 +137,8 @@ def _marks(manifest: Object | None, live: Object | None) -> _Marks:
 
 
 def _is_read_by(name: str, appliers: frozenset[str]) -> bool:
-    readers = next((managers for prefix, managers in _READ_BY if name.startswith(prefix)), None)
-    return readers is None or not readers.isdisjoint(appliers)
+    readers = next(programs for prefix, programs in _READ_BY if name.startswith(prefix))
+    return not readers.isdisjoint(map(program_of, appliers))
 
 
 def _opting_out(marks: _Marks, name: str, values: Collection[str], reason: str) -> IgnoredBy | None:

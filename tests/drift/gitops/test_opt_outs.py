@@ -44,7 +44,8 @@ def _object(annotations: Any, **fields: Any) -> dict[str, Any]:
         (f"{FLUX}/reconcile", "Disabled", set(Change)),
         (f"{FLUX}/reconcile", "enabled", set()),
         (f"{FLUX}/ssa", "Ignore", set(Change)),
-        (f"{FLUX}/ssa", "IfNotPresent", set(Change) - {Change.MISSING}),
+        # Flux prunes what it has created.
+        (f"{FLUX}/ssa", "IfNotPresent", set(Change) - {Change.MISSING, Change.UNMANAGED}),
         (f"{FLUX}/ssa", "Merge", {Change.ADDED}),
         (f"{ARGOCD}/compare-options", "IgnoreExtraneous", {Change.UNMANAGED}),
         (f"{ARGOCD}/compare-options", "ServerSideDiff=true, IgnoreExtraneous", {Change.UNMANAGED}),
@@ -113,6 +114,42 @@ def test_only_argocd_reads_its_own_opt_outs(applier: str, *, is_kept: bool) -> N
         assert (found.ignored is not None) is is_kept
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "readers", "others"),
+    [
+        # For Argo CD it is `Delete=false`, not `Prune=false`: https://github.com/argoproj/argo-cd/issues/17819
+        (
+            "helm.sh/resource-policy",
+            "keep",
+            ("helm", "helm3", "terraform-provider-helm_v2.17.0_x5", "helm-controller", "fleetagent", "kluctl"),
+            ("kustomize-controller", "flux", "argocd-controller", "kapp", "configsync.gke.io"),
+        ),
+        (
+            "kapp.k14s.io/delete-strategy",
+            "orphan",
+            ("kapp", "kapp-server-side-apply"),
+            ("kustomize-controller", "argocd-controller", "helm", "helm-controller"),
+        ),
+        (f"{FLUX}/prune", "disabled", ("kustomize-controller", "flux"), ("argocd-controller", "helm", "kapp")),
+    ],
+)
+def test_only_an_applier_that_reads_an_annotation_keeps_an_object(
+    name: str, value: str, readers: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    to_prune = replace(CHANGED, change=Change.UNMANAGED, cause=Cause.PENDING_SYNC)
+
+    def keeps(applier: str) -> bool:
+        live = _managed(applier, "kubectl-edit", **{name: value})
+        (found,) = apply_opt_outs((to_prune,), None, live)
+        assert (prune_opt_out(live) is not None) is (found.ignored is not None)
+        return found.ignored is not None
+
+    assert [applier for applier in readers if not keeps(applier)] == []
+    assert [applier for applier in others if keeps(applier)] == []
+    # A user may name any manager as the applier.
+    assert keeps("our-pipeline")
+
+
 @pytest.mark.parametrize("side", ["manifest", "live"])
 def test_flux_reads_labels_too(side: str) -> None:
     marked, plain = _managed("kustomize-controller", field="labels", **{f"{FLUX}/reconcile": "Disabled"}), _object({})
@@ -142,7 +179,6 @@ def test_a_label_does_not_hide_who_set_it() -> None:
     [
         (f"{FLUX}/reconcile", "disabled"),
         (f"{FLUX}/ssa", "Ignore"),
-        (f"{FLUX}/ssa", "IfNotPresent"),
         (f"{ARGOCD}/compare-options", "IgnoreExtraneous"),
     ],
 )
