@@ -3,14 +3,15 @@
 `application.resourceTrackingMethod` in Argo CD's ConfigMap selects the tracking annotation (the default since 3.0), the
 tracking label (the default before) or both. The key of the label is a setting, too, and charts and people also use the
 default key, `app.kubernetes.io/instance`. So this module decides for each live object which of its labels Argo CD set.
-Most objects are clear on their own. If one is not, the ConfigMap is read, once. If it cannot be read, the decision is
-postponed until all objects are known.
+Most objects are clear on their own. If one is not, the ConfigMap is read, once, in each namespace where an Argo CD
+runs. If it cannot be read, the decision is postponed until all objects are known.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from drift.errors import RequestError
@@ -18,7 +19,7 @@ from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.kube.live import LiveObject, LiveSource
 from drift.kube.resources import Resources
 from drift.managed_fields import ManagerName, manager_names
-from drift.objects import Json, Object, as_object, at
+from drift.objects import Json, Object, as_object, at, text_at
 
 #: Holds the Application and the object, for example ``shop:apps/Deployment:shop/web``.
 TRACKING_ID: Final = "argocd.argoproj.io/tracking-id"
@@ -26,13 +27,17 @@ TRACKING_ID: Final = "argocd.argoproj.io/tracking-id"
 INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
 #: Keys of the tracking label: the one that Argo CD's documentation suggests, that of versions up to 0.10, the default.
 USUAL_LABELS: Final = ("argocd.argoproj.io/instance", "applications.argoproj.io/app-name", INSTANCE_LABEL)
+#: Where Argo CD usually runs.
+ARGOCD_NAMESPACE: Final = "argocd"
 #: The field managers of Argo CD.
 MANAGERS: Final = ("argocd-controller", "argocd-application-controller")
 
+_APPLICATION: Final = ("argoproj.io", "Application")
 #: Argo CD truncates longer names of Applications in the label, but not in the annotation.
 _LONGEST_LABEL: Final = 63
-_NAMESPACE: Final = "argocd"
 _CONFIG_MAP: Final = "argocd-cm"
+#: Namespaces with Applications that are looked up, two requests each.
+_MAX_NAMESPACES: Final = 5
 #: A label that only one object has proves nothing.
 _MIN_OBJECTS: Final = 2
 #: Argo CD does not set the tracking label on this kind.
@@ -97,7 +102,7 @@ def _has_written(names: tuple[ManagerName, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Tracking settings in Argo CD's ConfigMap.
+    """Tracking settings in the ConfigMap of an Argo CD.
 
     Attributes:
         both: Whether objects get the label and the annotation.
@@ -108,6 +113,49 @@ class _Settings:
     key: str
 
 
+def label_keys(source: LiveSource, resources: Resources, namespaces: Iterable[str]) -> Sequence[str] | None:
+    """Returns the keys of the tracking label according to Argo CD's ConfigMaps; None if none can be read.
+
+    Args:
+        source: The cluster or dump.
+        resources: The kinds that may be requested.
+        namespaces: The namespaces in which an Argo CD may run.
+    """
+    return _keys(_read_settings(source, resources, namespaces)) or None
+
+
+def _keys(settings: Iterable[_Settings]) -> tuple[str, ...]:
+    # The default key last, because charts use it, too.
+    return tuple(sorted({one.key for one in settings}, key=lambda key: (key == INSTANCE_LABEL, key)))
+
+
+def _read_settings(source: LiveSource, resources: Resources, namespaces: Iterable[str]) -> list[_Settings]:
+    return [
+        _settings_in(as_object(config.body.get("data")))
+        for namespace in dict.fromkeys(namespaces)
+        if (config := _get(source, resources, ("", "ConfigMap"), namespace, _CONFIG_MAP)) is not None
+    ]
+
+
+def _settings_in(data: Object) -> _Settings:
+    return _Settings(
+        both=data.get("application.resourceTrackingMethod") == "annotation+label",
+        key=text_at(data, "application.instanceLabelKey") or INSTANCE_LABEL,
+    )
+
+
+def _get(
+    source: LiveSource, resources: Resources, kind: tuple[str, str], namespace: str, name: str
+) -> LiveObject | None:
+    """Returns an object; None if it is missing, or if the account may not read it."""
+    resource = resources.preferred(*kind)
+    try:
+        return None if resource is None else source.get(resource, namespace, name)
+    except RequestError:
+        # Few accounts may read the ConfigMap, and the labels of the objects are nearly as good.
+        return None
+
+
 class TrackingLabels:
     """Decides which labels of live objects are Argo CD's tracking label.
 
@@ -115,18 +163,22 @@ class TrackingLabels:
         keys: The keys that the label may have, most likely first; fewer as more becomes known.
     """
 
-    def __init__(self, source: LiveSource, resources: Resources) -> None:
+    def __init__(
+        self, source: LiveSource, resources: Resources, applications: Collection[tuple[str, str]] = ()
+    ) -> None:
         """Sends no requests yet.
 
         Args:
             source: The cluster or dump.
             resources: The kinds that may be requested.
+            applications: The namespaces and names of the Applications that apply the objects, if known.
         """
         self.keys: Sequence[str] = USUAL_LABELS
         self._source = source
         self._resources = resources
+        self._applications = applications
         self._has_read_settings = False
-        self._config: _Settings | None = None
+        self._config: Sequence[_Settings] = ()
         self._reserved: dict[tuple[str, str, bool], ReservedMetadata] = {}
         #: The number of objects without the annotation, and the labels that all of them have.
         self._unannotated = 0
@@ -154,7 +206,7 @@ class TrackingLabels:
             self._count_labels(found, labels)
         if found.by_annotation:
             return self._with_annotation(found, labels, desired)
-        return self._without_annotation(live.body, labels, desired)
+        return self._without_annotation(labels, desired)
 
     def complete(self) -> None:
         """Infers the key of the label on postponed objects. Call it when `reserved_for` has seen all objects."""
@@ -183,9 +235,9 @@ class TrackingLabels:
         if not candidates:
             return reserved_metadata()
         config = self._settings()
-        if config is not None:
-            is_tracking = config.both and config.key in candidates
-            return self._with_label(config.key, labels, overwrites=True) if is_tracking else reserved_metadata()
+        if config:
+            set_key = next((one.key for one in config if one.both and one.key in candidates), None)
+            return reserved_metadata() if set_key is None else self._with_label(set_key, labels, overwrites=True)
         key = found.label
         if key not in candidates or key in desired:
             return reserved_metadata()
@@ -194,21 +246,21 @@ class TrackingLabels:
         is_tracking = self._label_balance[str(found.application)] > 0
         return self._with_label(key, labels, overwrites=False) if is_tracking else reserved_metadata()
 
-    def _without_annotation(
-        self, live: Object, labels: Mapping[str, Json], desired: Mapping[str, Json]
-    ) -> ReservedMetadata | None:
+    def _without_annotation(self, labels: Mapping[str, Json], desired: Mapping[str, Json]) -> ReservedMetadata | None:
         """Finds the tracking label, which Argo CD must have set because there is no annotation."""
         candidates = frozenset(name for name, value in labels.items() if desired.get(name) != value)
         key = next((key for key in self.keys if key in candidates), None)
+        if key in desired and len(candidates) > 1:
+            # The difference of this label may be a change in Git that was not synced yet.
+            self._settings()
+            key = next((key for key in self.keys if key in candidates), None)
         if key is not None:
-            # If there are other candidates and Git sets this label too, the difference may be a change not synced yet.
             return self._with_label(key, labels, overwrites=len(candidates) == 1)
         if not candidates or any(key in labels and key != INSTANCE_LABEL for key in self.keys):
             return reserved_metadata()
-        if self._settings() is not None:
-            found = argocd_tracking(live, self.keys)
-            key = None if found is None else found.label
-            return reserved_metadata() if key not in candidates else self._with_label(str(key), labels, overwrites=True)
+        if self._settings():
+            key = next((key for key in self.keys if key in candidates), None)
+            return reserved_metadata() if key is None else self._with_label(key, labels, overwrites=True)
         if self._is_complete:
             return reserved_metadata()
         self._candidates = candidates if self._candidates is None else self._candidates & candidates
@@ -221,31 +273,38 @@ class TrackingLabels:
             self._reserved[key, value, overwrites] = reserved_metadata().with_label(key, value, overwrites=overwrites)
         return self._reserved[key, value, overwrites]
 
-    def _settings(self) -> _Settings | None:
-        """Returns the settings in Argo CD's ConfigMap, or None if it is missing or may not be read. Reads it once."""
+    def known_keys(self) -> Sequence[str] | None:
+        """Returns the keys that the label has according to Argo CD's ConfigMaps; None if none can be read."""
+        return _keys(self._settings()) or None
+
+    def _settings(self) -> Sequence[_Settings]:
+        """Returns the settings of each Argo CD whose ConfigMap can be read. Reads them once."""
         if not self._has_read_settings:
             # Set first: after a ConnectError, there is no second attempt.
             self._has_read_settings = True
-            self._config = self._read_settings()
-            if self._config is not None:
-                self.keys = (self._config.key,)
+            read = self._source, self._resources
+            self._config = _read_settings(*read, self._namespaces()) or _read_settings(*read, [ARGOCD_NAMESPACE])
+            if self._config:
+                self.keys = _keys(self._config)
         return self._config
 
-    def _read_settings(self) -> _Settings | None:
-        resource = self._resources.preferred("", "ConfigMap")
+    def _namespaces(self) -> Iterator[str]:
+        """Yields the namespaces of the Argo CDs that apply the Applications."""
+        # One of each namespace: those in the namespaces of teams usually have the same Argo CD.
+        one_of_each = dict(sorted(self._applications or self._listed(), reverse=True))
+        for namespace, name in islice(sorted(one_of_each.items()), _MAX_NAMESPACES):
+            live = _get(self._source, self._resources, _APPLICATION, namespace, name)
+            yield text_at(None if live is None else live.body, "status", "controllerNamespace") or namespace
+
+    def _listed(self) -> Collection[tuple[str, str]]:
+        """Returns the namespaces and names of all Applications; none if the account may not list them."""
+        resource = self._resources.preferred(*_APPLICATION)
+        if resource is None:
+            return ()
         try:
-            live = None if resource is None else self._source.get(resource, _NAMESPACE, _CONFIG_MAP)
+            return [(live.namespace or "", live.name) for live in self._source.list(resource, None, metadata_only=True)]
         except RequestError:
-            # Few accounts may read it, and the labels of the objects are nearly as good.
-            return None
-        data = None if live is None else live.body.get("data") or {}
-        if not isinstance(data, dict):
-            return None
-        key = data.get("application.instanceLabelKey")
-        return _Settings(
-            both=data.get("application.resourceTrackingMethod") == "annotation+label",
-            key=key if isinstance(key, str) and key else INSTANCE_LABEL,
-        )
+            return ()
 
 
 def _labels(body: Object) -> Object:

@@ -5,12 +5,19 @@ and ``ignore`` of Flux.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Final
 
-from drift.gitops.argocd_tracking import NEVER_LABELLED, TRACKING_ID, USUAL_LABELS, argocd_tracking, label_value
+from drift.gitops.argocd_tracking import (
+    INSTANCE_LABEL,
+    NEVER_LABELLED,
+    TRACKING_ID,
+    USUAL_LABELS,
+    argocd_tracking,
+    label_value,
+)
 from drift.gitops.flux_values import is_applied_by_flux
 from drift.gitops.managers import is_gitops_applier, program_of
 from drift.gitops.tracked_by import appliers_now
@@ -215,6 +222,10 @@ def hook_of(body: Object) -> str | None:
 
 # -- differences that are not compared
 
+#: The keys of the tracking label that only Argo CD uses.
+_ONLY_ARGOCDS: Final = tuple(key for key in USUAL_LABELS if key != INSTANCE_LABEL)
+_Labels = Callable[[], Sequence[str] | None]
+
 
 @dataclass(frozen=True, slots=True)
 class IgnoreDifferences:
@@ -239,13 +250,13 @@ class IgnoreDifferences:
     origin: str | None = None
     application: tuple[str, str] | None = None
 
-    def may_be_about(self, key: ObjectKey, live: Object | None, label: str | None = None) -> bool:
+    def may_be_about(self, key: ObjectKey, live: Object | None, labels: _Labels = lambda: None) -> bool:
         """Returns whether a live object may belong to the Application: it names this one, or none.
 
         Args:
             key: The object.
             live: The live object.
-            label: The key of the label by which Argo CD tracks it, if known.
+            labels: As for `apply_ignore_differences`.
         """
         if self.application is None:
             return True
@@ -255,8 +266,12 @@ class IgnoreDifferences:
             # Argo CD leaves out the namespace of an Application that is in its own.
             namespace, _, name = tracked_by.rpartition("_")
             return name == own_name and (not namespace or not own_namespace or namespace == own_namespace)
-        found = argocd_tracking(as_object(live), USUAL_LABELS if label is None else (label,))
-        if found is not None and found.application is not None and key.kind != NEVER_LABELLED:
+        if key.kind == NEVER_LABELLED or argocd_tracking(as_object(live)) is None:
+            return not _is_of_flux(as_object(live))
+        known = labels()
+        # The label of a chart may have the default key. It names no Application.
+        found = argocd_tracking(as_object(live), _ONLY_ARGOCDS if known is None else known)
+        if found is not None and found.application is not None:
             names = (own_name, f"{own_namespace or found.application.rpartition('_')[0]}_{own_name}")
             return found.application in map(label_value, names)
         return not _is_of_flux(as_object(live))
@@ -381,7 +396,7 @@ def apply_ignore_differences(
     origins: Collection[str] = (),
     live: Object | None = None,
     *,
-    label: str | None = None,
+    labels: _Labels = lambda: None,
 ) -> tuple[Finding, ...]:
     """Returns the findings of an object; those that Argo CD or Flux ignores are ignored here, too.
 
@@ -391,12 +406,14 @@ def apply_ignore_differences(
         entries: What they ignore.
         origins: The sources of the object.
         live: The live object.
-        label: The key of the label by which Argo CD tracks it, if known.
+        labels: Returns the keys of the label by which Argo CD may track it; None if they are unknown.
     """
+    if not findings:
+        return ()
     applicable = [
         entry
         for entry in entries
-        if (entry.origin is None or entry.origin in origins) and entry.may_be_about(key, live, label)
+        if (entry.origin is None or entry.origin in origins) and entry.may_be_about(key, live, labels)
     ]
 
     def ignored_by(finding: Finding) -> IgnoredBy | None:

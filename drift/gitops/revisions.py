@@ -9,7 +9,13 @@ from functools import cached_property
 from typing import Final, Protocol
 
 from drift.errors import DriftError, RequestError
-from drift.gitops.argocd_tracking import INSTANCE_LABEL, argocd_tracking
+from drift.gitops.argocd_tracking import (
+    ARGOCD_NAMESPACE,
+    INSTANCE_LABEL,
+    USUAL_LABELS,
+    TrackingLabels,
+    argocd_tracking,
+)
 from drift.gitops.sync_record import SyncedSource, SyncRecord, application_record, kustomization_record
 from drift.gitops.tracked_by import GitOpsObject, gitops_object_of
 from drift.kube.live import LiveSource
@@ -19,8 +25,6 @@ from drift.words import first_few
 
 Manifests = Mapping[ObjectKey, Manifest]
 
-#: Where Argo CD usually runs.
-ARGOCD_NAMESPACE: Final = "argocd"
 #: The number of Applications that a note names.
 _MAX_NAMES: Final = 3
 #: How many digits of a commit are shown.
@@ -82,7 +86,9 @@ class SyncedRevisions:
         repository: Repository,
         by_key: Callable[[Sequence[Manifest]], Manifests],
         resources: Resources | None = None,
+        *,
         known: Collection[GitOpsObject] = (),
+        tracking: TrackingLabels | None = None,
     ) -> None:
         """Reads nothing yet.
 
@@ -92,7 +98,9 @@ class SyncedRevisions:
             by_key: Returns manifests by their keys.
             resources: The kinds that may be read; None for all kinds in the source.
             known: The Kustomizations and Applications that were rendered.
+            tracking: Knows which labels Argo CD tracks objects by; None for the usual ones.
         """
+        self._tracking = tracking
         self._source = source
         self._repository = repository
         self._by_key = by_key
@@ -115,16 +123,16 @@ class SyncedRevisions:
 
     def manifests(self, live: Object, key: ObjectKey) -> Manifests | None:
         """Returns the manifests from which a live object was last synced, or None if they are unknown."""
-        owner = gitops_object_of(live)
+        owner = gitops_object_of(live, self._label_keys)
         if owner is None:
             return None
-        if self._lacks(owner) and _is_certain(live):
+        if self._lacks(owner) and self._is_certain(live):
             self._absent[owner] = None
         return self._base(owner, key)
 
     def contradicts(self, live: Object, key: ObjectKey) -> bool:
         """Returns whether the GitOps controller itself says that a live object differs from Git."""
-        owner = gitops_object_of(live)
+        owner = gitops_object_of(live, self._label_keys)
         record = None if owner is None else self._record(owner)
         return record is not None and record.contradicts(key)
 
@@ -309,6 +317,15 @@ class SyncedRevisions:
                 self._manifests[commit] = str(error)
         return self._manifests[commit]
 
+    @property
+    def _label_keys(self) -> Sequence[str]:
+        return USUAL_LABELS if self._tracking is None else self._tracking.keys
+
+    def _is_certain(self, live: Object) -> bool:
+        """Whether it is certain that Argo CD tracks an object: charts and people use its default label, too."""
+        found = argocd_tracking(live, self._label_keys)
+        return found is not None and (found.by_annotation or found.label not in {None, INSTANCE_LABEL})
+
 
 def _in(source: SyncedSource, manifests: Manifests) -> Manifests:
     """Returns the manifests in the folder of a source."""
@@ -317,12 +334,6 @@ def _in(source: SyncedSource, manifests: Manifests) -> Manifests:
         for key, manifest in manifests.items()
         if manifest.source is not None and source.contains(manifest.source.file.partition(":")[2])
     }
-
-
-def _is_certain(live: Object) -> bool:
-    """Whether it is certain that Argo CD tracks an object: charts and people use its default label, too."""
-    found = argocd_tracking(live)
-    return found is not None and (found.by_annotation or found.label not in {None, INSTANCE_LABEL})
 
 
 def how_far_behind(count: int, commit: str, what: str) -> str:

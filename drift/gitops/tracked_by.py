@@ -39,15 +39,20 @@ class GitOpsObject:
         return [one for one in known if replace(one, namespace="") == self]
 
 
-def gitops_object_of(live: Object) -> GitOpsObject | None:
-    """Returns the Kustomization or Application that a live object names, or None if it names none."""
+def gitops_object_of(live: Object, tracking_labels: Sequence[str] = USUAL_LABELS) -> GitOpsObject | None:
+    """Returns the Kustomization or Application that a live object names, or None if it names none.
+
+    Args:
+        live: The live object.
+        tracking_labels: The keys that Argo CD's tracking label may have.
+    """
     labels = at(live, "metadata", "labels")
     name, namespace = (text_at(labels, f"{_FLUX_LABEL}{part}") for part in ("name", "namespace"))
     if name and namespace:
         return GitOpsObject("kustomize.toolkit.fluxcd.io", "Kustomization", namespace, name)
     application, colon, _ = text_at(live, "metadata", "annotations", TRACKING_ID).partition(":")
     if not colon:
-        found = argocd_tracking(live)
+        found = argocd_tracking(live, tracking_labels)
         if found is None or found.application is None:
             return None
         application = found.application
@@ -109,10 +114,14 @@ class Trackers:
             self._runs_hooks[origins] = runs_hooks or self._runs_hooks.get(origins, False)
         trackers = trackers_of(live, self._tracking.keys)
         self.known |= trackers
-        gitops_object = gitops_object_of(live)
+        gitops_object = self.gitops_object_of(live)
         if gitops_object is not None:
             self.gitops_objects.add(gitops_object)
         return trackers
+
+    def gitops_object_of(self, live: Object) -> GitOpsObject | None:
+        """Returns the Kustomization or Application that a live object names, or None if it names none."""
+        return gitops_object_of(live, self._tracking.keys)
 
     def notes(self) -> Iterator[str]:
         """Yields a sentence for each object whose tracker is not that of most objects of its source and namespace."""

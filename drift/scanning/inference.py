@@ -56,7 +56,8 @@ class Inference:
         managers: Managers,
         earlier: Inferred | None = None,
     ) -> None:
-        self.tracking = TrackingLabels(source, resources) if earlier is None else earlier.tracking
+        applications = [(one.namespace, one.name) for one in options.gitops_objects if one.kind == "Application"]
+        self.tracking = TrackingLabels(source, resources, applications) if earlier is None else earlier.tracking
         self.trackers = Trackers(self.tracking) if earlier is None else earlier.trackers
         self._election = Election(managers)
         self._infers_applier = options.infers

@@ -6,9 +6,10 @@ from typing import Final
 
 from drift.compare.show import contains_redacted, incomparables_in
 from drift.errors import ConnectError, ScanError
+from drift.gitops.argocd_tracking import ARGOCD_NAMESPACE
 from drift.gitops.opt_outs import apply_opt_outs, expected_absence, hook_of
-from drift.gitops.revisions import ARGOCD_NAMESPACE, SyncedAhead, SyncedRevisions
-from drift.gitops.tracked_by import GitOpsObject, Trackers, gitops_object_of
+from drift.gitops.revisions import SyncedAhead, SyncedRevisions
+from drift.gitops.tracked_by import GitOpsObject, Trackers
 from drift.kube.live import LiveSource
 from drift.model import Cause, NotCompared, ObjectReport, Report, Status
 from drift.objects import Manifest, Object, ObjectKey
@@ -136,7 +137,7 @@ class LastSync:
 
     def why_kept(self, live: Object) -> str | None:
         """Returns the setting that keeps an object that Git has dropped from being pruned, or None if it is pruned."""
-        owner = gitops_object_of(live)
+        owner = self._trackers.gitops_object_of(live)
         if owner is None:
             return None
         if self._recorded is not None:

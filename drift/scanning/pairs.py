@@ -11,6 +11,7 @@ from drift.compare.ownership import NO_BASE_NOTE
 from drift.compare.proof import InSyncProof
 from drift.compare.show import steps
 from drift.errors import RequestError
+from drift.gitops.argocd_tracking import TrackingLabels
 from drift.gitops.flux_values import has_variables, is_applied_by_flux
 from drift.gitops.managers import Managers
 from drift.gitops.opt_outs import IgnoreDifferences, apply_ignore_differences, apply_opt_outs
@@ -83,6 +84,7 @@ class PairComparer:
         managers: The field managers that the user names, and the inferred applier.
         types: Looks up the schemas of kinds.
         last_sync: What was last synced.
+        tracking: Knows which labels Argo CD tracks objects by.
         autoscalers: The autoscalers of the cluster.
         ignore_differences: What Argo CD and Flux ignore.
         cache: The reports of earlier scans; None for a single scan.
@@ -93,6 +95,7 @@ class PairComparer:
     managers: Managers
     types: Types
     last_sync: LastSync
+    tracking: TrackingLabels
     autoscalers: Autoscalers
     ignore_differences: Sequence[IgnoreDifferences]
     cache: ComparisonCache | None
@@ -252,7 +255,7 @@ class PairComparer:
             self.ignore_differences,
             pair.manifest.origins,
             live,
-            label=reserved.argocd_label,
+            labels=lambda: self.tracking.known_keys() if reserved.argocd_label is None else (reserved.argocd_label,),
         )
         if self.options.may_have_variables(pair.manifest) and is_applied_by_flux(live):
             findings = tuple(map(_with_variable_note, findings))

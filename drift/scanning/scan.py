@@ -139,7 +139,14 @@ class _Scan:
             None if options.synced is None else mapper.by_key(options.synced),
             None
             if options.repository is None
-            else SyncedRevisions(source, options.repository, mapper.by_key, resources, options.gitops_objects),
+            else SyncedRevisions(
+                source,
+                options.repository,
+                mapper.by_key,
+                resources,
+                known=options.gitops_objects,
+                tracking=self._inference.tracking,
+            ),
             self._inference.trackers,
             self._others,
             applied=options.applied,
@@ -153,6 +160,7 @@ class _Scan:
             managers=managers,
             types=self._types,
             last_sync=self._last_sync,
+            tracking=self._inference.tracking,
             autoscalers=self._autoscalers,
             ignore_differences=(*options.ignore_differences, *ignore_differences),
             cache=cache,

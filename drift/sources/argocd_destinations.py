@@ -14,7 +14,7 @@ from itertools import islice, zip_longest
 from typing import Final
 
 from drift.errors import RequestError
-from drift.gitops.argocd_tracking import argocd_tracking
+from drift.gitops.argocd_tracking import USUAL_LABELS, argocd_tracking, label_keys
 from drift.kube.live import LiveObject
 from drift.objects import Object, ObjectKey, at, objects_at, text_at
 from drift.redaction import without_passwords
@@ -49,6 +49,7 @@ class Destinations:
         for live in applications:
             self._by_destination[_destination(live.body)].append(live)
         self._has_objects_here = cache(self._find_objects_here)
+        self._label_keys = cache(self._read_label_keys)
 
     def is_here(self, live: LiveObject) -> bool | None:
         """Returns whether an Application is applied to the cluster of the scan; None if that is not known."""
@@ -84,8 +85,17 @@ class Destinations:
             live = None if resource is None else cluster.get(resource, key.namespace, key.name)
         except RequestError:
             return False
-        found = None if live is None else argocd_tracking(live.body)
+        if live is None or argocd_tracking(live.body) is None:
+            return False
+        found = argocd_tracking(live.body, self._label_keys(controller_namespace(application)))
         return found is not None and found.application == _tracking_name(application)
+
+    def _read_label_keys(self, namespace: str) -> Sequence[str]:
+        """Returns the keys that the tracking label of the Argo CD in a namespace may have."""
+        if self._context.is_unchecked(ObjectKey("", "ConfigMap", namespace, "argocd-cm")):
+            return USUAL_LABELS
+        cluster = self._context.cluster
+        return label_keys(cluster, cluster.resources, [namespace]) or USUAL_LABELS
 
 
 def destination_name(application: Object) -> str:

@@ -173,7 +173,13 @@ class Comparison:
         if self._options.repository is None:
             return None
         by_key = ResourceMapper(self._cluster, self._options).by_key
-        revisions = SyncedRevisions(self._cluster, self._options.repository, by_key, known=self._options.gitops_objects)
+        revisions = SyncedRevisions(
+            self._cluster,
+            self._options.repository,
+            by_key,
+            known=self._options.gitops_objects,
+            tracking=None if self.inferred is None else self.inferred.tracking,
+        )
         found = revisions.manifests(live.body, change.key)
         return None if found is None else tuple(found.values())
 

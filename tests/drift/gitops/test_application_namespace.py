@@ -43,16 +43,22 @@ class Synced:
         }
 
     def report(
-        self, *applications: dict[str, Any], tracked_by: str = "web", sources: tuple[str, ...] = ("apps",)
+        self,
+        *others: dict[str, Any],
+        tracked_by: str = "web",
+        labels: dict[str, str] | None = None,
+        sources: tuple[str, ...] = ("apps",),
     ) -> tuple[list[Any], list[str]]:
         """Returns the name, path and cause of each finding that counts, and the notes.
 
-        The cluster has ConfigMap a as it was synced, but without data.b, and ConfigMap dropped.
+        The cluster has ConfigMap a as it was synced, but without data.b, ConfigMap dropped, and other objects. With
+        labels, there is no tracking annotation.
         """
-        live = [*applications]
+        live = [*others]
         for name in ("a", "dropped"):
-            tracking = {"argocd.argoproj.io/tracking-id": f"{tracked_by}:/ConfigMap:shop/{name}"}
-            applied: dict[str, Any] = {"f:data": {"f:a": {}}}
+            annotations = {"argocd.argoproj.io/tracking-id": f"{tracked_by}:/ConfigMap:shop/{name}"}
+            tracking: dict[str, Any] = {"annotations": annotations} if labels is None else {"labels": labels}
+            applied = {"f:data": {"f:a": {}}, "f:metadata": {"f:labels": {f"f:{key}": {} for key in labels or ()}}}
             live.append(
                 {
                     "apiVersion": "v1",
@@ -61,7 +67,7 @@ class Synced:
                         "name": name,
                         "namespace": "shop",
                         "uid": name,
-                        "annotations": tracking,
+                        **tracking,
                         "managedFields": [
                             {
                                 "manager": "argocd-controller",
@@ -133,3 +139,93 @@ def test_an_application_that_is_rendered_tells_what_it_keeps(synced: Synced, nam
     for options, expected in (((), [PENDING, MANUAL, DROPPED]), (("Prune=false",), [PENDING, MANUAL])):
         application = synced.application(namespace, "web", *options)
         assert synced.report(application, other, sources=sources)[0] == expected
+
+
+KEY = "acme.io/app"
+
+
+def paths(report: tuple[list[Any], list[str]]) -> list[str]:
+    return [path for _, path, _ in report[0]]
+
+
+def settings(namespace: str, key: str = KEY) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm", "namespace": namespace},
+        "data": {"application.instanceLabelKey": key},
+    }
+
+
+@pytest.mark.parametrize("namespace", ["argocd", "openshift-gitops"])
+@pytest.mark.parametrize("sources", [("apps",), ("--argocd=all", "--checkout=.")])
+def test_a_key_of_its_own_is_read_where_argocd_runs(synced: Synced, namespace: str, sources: tuple[str, ...]) -> None:
+    """A chart uses the default key, so that the objects alone do not show which label is that of Argo CD."""
+    (synced.root / "apps/a.yaml").write_text(
+        (CONFIG % ("a", 2, 1)).replace("namespace: shop", "namespace: shop, labels: {app.kubernetes.io/instance: rel}")
+    )
+    labels = {"app.kubernetes.io/instance": "rel", KEY: "web"}
+    of_teams = synced.application("team", "api")
+    of_teams["status"]["controllerNamespace"] = namespace
+
+    found = synced.report(synced.application(namespace), of_teams, settings(namespace), labels=labels, sources=sources)
+
+    assert found == ([PENDING, MANUAL, DROPPED], [])
+    kept = synced.application(namespace, "web", "Prune=false")
+    assert synced.report(kept, settings(namespace), labels=labels, sources=sources) == ([PENDING, MANUAL], [])
+    other = synced.application(namespace), settings(namespace, "acme.io/other")
+    assert f'metadata.labels["{KEY}"]' in paths(synced.report(*other, labels=labels, sources=sources))
+
+
+def test_the_label_of_a_chart_that_changes_in_git_is_not_the_tracking_label(synced: Synced) -> None:
+    chart = "namespace: shop, labels: {app.kubernetes.io/instance: new}"
+    (synced.root / "apps/a.yaml").write_text((CONFIG % ("a", 1, 1)).replace("namespace: shop", chart))
+    labels = {"app.kubernetes.io/instance": "old", KEY: "web"}
+
+    found = synced.report(synced.application("openshift-gitops"), settings("openshift-gitops"), labels=labels)
+
+    assert paths(found) == ["data.b", 'metadata.labels["app.kubernetes.io/instance"]', ""]
+    assert DROPPED in found[0]
+
+
+def test_the_settings_of_an_application_in_the_namespace_of_a_team_are_those_of_its_argocd(synced: Synced) -> None:
+    application = synced.application("team")
+    application["status"]["controllerNamespace"] = "openshift-gitops"
+
+    found = synced.report(application, settings("openshift-gitops"), labels={KEY: "team_web"})
+
+    assert found == ([PENDING, MANUAL, DROPPED], [])
+
+
+def test_each_of_two_argocds_has_a_key(synced: Synced) -> None:
+    applications = synced.application("argocd", "other"), synced.application("openshift-gitops")
+    labels = {"app.kubernetes.io/instance": "rel", KEY: "web"}
+    chart = "namespace: shop, labels: {app.kubernetes.io/instance: rel}"
+    (synced.root / "apps/a.yaml").write_text((CONFIG % ("a", 2, 1)).replace("namespace: shop", chart))
+
+    for first in ("acme.io/first", "app.kubernetes.io/instance"):
+        both = settings("argocd", first), settings("openshift-gitops")
+        assert synced.report(*applications, *both, labels=labels) == ([PENDING, MANUAL, DROPPED], [])
+
+
+@pytest.mark.parametrize("namespace", ["argocd", "openshift-gitops"])
+def test_the_label_of_a_chart_names_no_other_application(synced: Synced, namespace: str) -> None:
+    chart = "labels: {app.kubernetes.io/instance: rel}"
+    (synced.root / "apps/a.yaml").write_text(
+        (CONFIG % ("a", 1, 1)).replace("namespace: shop", f"namespace: shop, {chart}")
+    )
+    application = synced.application(namespace)
+    application["spec"]["ignoreDifferences"] = [{"group": "*", "kind": "*", "jsonPointers": ["/data/b"]}]
+    (synced.root / "apps/application.json").write_text(json.dumps(application))
+    labels = {"app.kubernetes.io/instance": "rel"}
+
+    def is_reported(*live: dict[str, Any], **more: str) -> bool:
+        return "data.b" in paths(synced.report(application, *live, labels={**labels, **more}))
+
+    assert not is_reported(settings(namespace), **{KEY: "web"})
+    assert is_reported(settings(namespace), **{KEY: "other"})
+    # With the default key, it is the label of Application rel.
+    assert is_reported(settings(namespace, ""))
+    # The settings cannot be read, so it may be the label of a chart.
+    assert not is_reported()
+    assert is_reported(**{"argocd.argoproj.io/instance": "other"})

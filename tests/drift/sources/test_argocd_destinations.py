@@ -109,6 +109,24 @@ def test_a_cluster_with_objects_of_the_application_is_this_one(
     assert report(application(**destination), metadata=metadata)[:2] == (1, ["data.a"])
 
 
+@pytest.mark.parametrize("destination", [{"name": "mgmt"}, {"server": OUTSIDE}])
+@pytest.mark.parametrize(("key", "is_here"), [("acme.io/app", True), ("", False)])
+def test_the_tracking_label_may_have_a_key_of_its_own(destination: dict[str, str], key: str, *, is_here: bool) -> None:
+    one = application(**destination)
+    one["status"]["controllerNamespace"] = "openshift-gitops"
+    settings = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm", "namespace": "openshift-gitops"},
+        "data": {"application.instanceLabelKey": key},
+    }
+    labels = {"app.kubernetes.io/instance": "web-release", "acme.io/app": "argocd_web"}
+
+    _, found, _ = report(one, settings, metadata={"labels": labels})
+
+    assert ("data.a" in found) is is_here
+
+
 def test_one_application_is_enough_to_know_the_cluster() -> None:
     others = [application(name, kind="Pod", name="mgmt") for name in ("aaa", "bbb")]
 
