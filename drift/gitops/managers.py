@@ -110,12 +110,7 @@ def assign_roles(
     applier = _applier_program(actors, applying, tracked_by, field_sets)
     is_named = [actor.manager in managers.appliers and actor.subresource is None for actor in actors]
     is_known = [program is not None and program == applier for program in programs]
-    # An operator also writes the metadata and the spec of the objects whose status it keeps, such as its finalizer.
-    operators = {
-        actor.manager
-        for actor in actors
-        if actor.subresource == "status" and is_controller(actor) and program_of(actor.manager) is None
-    }
+    controllers = controllers_among(actors, managers.controllers)
     is_own = [index in state and program not in _known_managers().commands for index, program in enumerate(programs)]
     is_inferred = [actor.manager == managers.inferred and actor.subresource is None for actor in actors]
     is_kubectl = [is_kubectl_apply(actor) and not tracked_by for actor in actors]
@@ -124,11 +119,7 @@ def assign_roles(
     is_command = applies is is_kubectl or (applies is is_known and applier in _known_managers().commands)
     return Roles(
         tuple(
-            Role.APPLIER
-            if is_applier
-            else Role.CONTROLLER
-            if keeps_state or actor.manager in operators or is_controller(actor, managers.controllers)
-            else Role.OTHER
+            Role.APPLIER if is_applier else Role.CONTROLLER if keeps_state or actor in controllers else Role.OTHER
             for actor, is_applier, keeps_state in zip(actors, applies, is_own, strict=True)
         ),
         any(is_applier and actor.operation == "Apply" for actor, is_applier in zip(actors, applies, strict=True)),
@@ -244,7 +235,7 @@ class Election:
                 for index, actor in enumerate(actors)
             )
             self.has_known_applier |= is_known
-            needs = self._needs_vote[names, state] = not is_known and any(map(self._is_candidate, actors))
+            needs = self._needs_vote[names, state] = not is_known and bool(self._candidates(actors))
         if names and not needs and not self.has_known_applier:
             self._votes["kubectl" if any(is_kubectl_apply(Actor(*name, None)) for name in names) else None] += 1
         return needs
@@ -252,8 +243,9 @@ class Election:
     def vote(self, entries: Sequence[Entry], desired: Object, live: Object) -> None:
         """Counts an object for the manager that owns most of the fields whose live value is the one in the manifest."""
         owned: Counter[str] = Counter()
+        candidates = self._candidates([entry.actor for entry in entries])
         for entry in entries:
-            if self._is_candidate(entry.actor) or is_kubectl_apply(entry.actor):
+            if entry.actor in candidates or is_kubectl_apply(entry.actor):
                 manager = "kubectl" if is_kubectl_apply(entry.actor) else entry.actor.manager
                 owned[manager] += _count_owned(entry.fields, desired, live)
         best = max(owned, key=lambda manager: (owned[manager], manager), default=None)
@@ -266,15 +258,16 @@ class Election:
         manager, votes = max(self._votes.items(), key=lambda item: (item[1], item[0] or ""))
         return manager if manager != "kubectl" and votes * 2 > self._votes.total() else None
 
-    def _is_candidate(self, actor: Actor) -> bool:
-        return (
-            actor.subresource is None
+    def _candidates(self, actors: Sequence[Actor]) -> frozenset[Actor]:
+        return frozenset(
+            actor
+            for actor in actors
+            if actor.subresource is None
             # Where an object needs a vote, a known program only keeps its state in it.
             and _program(actor) is None
             and not _matches("hand_tools", actor.manager)
             and not is_kubectl_apply(actor)
-            and not is_controller(actor, self._managers.controllers)
-        )
+        ) - controllers_among(actors, self._managers.controllers)
 
 
 def _count_owned(fields: Object, desired: Json, live: Json) -> int:
@@ -346,6 +339,23 @@ def is_controller(actor: Actor, extra: Iterable[str] = ()) -> bool:
         # People can write the status with kubectl.
         return not _matches("hand_tools", actor.manager)
     return _matches("controllers", actor.manager) or _matches_any(tuple(extra), actor.manager)
+
+
+def controllers_among(actors: Sequence[Actor], extra: Iterable[str] = ()) -> frozenset[Actor]:
+    """Returns those managers of one object that work for the cluster.
+
+    An operator also writes the metadata and the spec of the objects whose status it keeps, such as its finalizer.
+
+    Args:
+        actors: The managers in the object's ``managedFields``.
+        extra: Patterns for more controllers.
+    """
+    operators = {
+        actor.manager
+        for actor in actors
+        if actor.subresource == "status" and is_controller(actor) and program_of(actor.manager) is None
+    }
+    return frozenset(actor for actor in actors if actor.manager in operators or is_controller(actor, extra))
 
 
 def is_hand_tool(actor: Actor) -> bool:

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from drift.gitops.argocd_tracking import TRACKING_ID, USUAL_LABELS
-from drift.gitops.managers import is_controller, is_gitops_applier, is_hand_tool, may_create, runs_hooks
+from drift.gitops.managers import controllers_among, is_gitops_applier, is_hand_tool, may_create, runs_hooks
 from drift.gitops.opt_outs import hook_of
 from drift.gitops.tracked_by import Tracker, actors_of, may_be_applied, trackers_of
 from drift.model import Actor, Cause
@@ -87,7 +87,8 @@ def judge_unmanaged(
     """
     metadata = as_object(body.get("metadata"))
     actors = actors_of(metadata)
-    people = tuple(actor for actor in actors if not is_controller(actor, controllers))
+    works_for_cluster = controllers_among(actors, controllers)
+    people = tuple(actor for actor in actors if actor not in works_for_cluster)
     # In a namespace of Kubernetes itself, such as kube-system, report only what people create, and only if the
     # manifests use that namespace.
     reason = _system_reason(kind, metadata, except_namespaces=scope.namespaces if people else frozenset())

@@ -232,6 +232,13 @@ def test_the_manager_of_most_fields_on_most_objects_is_inferred() -> None:
     assert _elected((_owns("robot", "a"),), (_owns("other", "a"),)) is None
 
 
+def test_an_operator_is_not_inferred() -> None:
+    operator = Entry(Actor("acme-operator", "Update", "status", None), "v1", {})
+
+    assert _elected((_owns("acme-operator", "a", "b"), operator, _owns("robot", "c"))) == "robot"
+    assert _elected((_owns("acme-operator", "a"), operator)) is None
+
+
 def test_a_manager_that_changed_every_field_it_owns_is_not_inferred() -> None:
     assert _elected((_owns("robot", "a"),), live={"data": {"a": "changed"}}) is None
 

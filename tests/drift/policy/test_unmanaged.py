@@ -32,6 +32,9 @@ def _judge(kind: str, *entries: dict[str, Any], **metadata: Any) -> UnmanagedObj
         [_entry("kube-controller-manager", "2026-11-20T09:59:58Z"), _entry("kubectl-client-side-apply", LATER)],
         [_entry("kube-controller-manager")],
         [_entry("k3s"), _entry("kubectl-edit", LATER)],
+        # An unknown operator: it writes the status.
+        [_entry("acme-operator"), _entry("acme-operator", LATER, subresource="status")],
+        [_entry("manager", operation="Apply"), _entry("manager", subresource="status"), _entry("kubectl-edit", LATER)],
     ],
 )
 def test_what_a_controller_created_stays_its_own_when_a_person_edits_it(entries: list[dict[str, Any]]) -> None:
@@ -49,6 +52,10 @@ def test_what_a_controller_created_stays_its_own_when_a_person_edits_it(entries:
         [_entry("k9s", LATER), _entry("kube-controller-manager", LATER)],
         [_entry("kubectl-edit", LATER), _entry("kube-controller-manager", subresource="status")],
         [_entry("kubectl-edit", LATER)],
+        # Tools of people may write the status, too.
+        [_entry("kubectl-edit", LATER, subresource="status"), _entry("kubectl-create")],
+        [_entry("k9s"), _entry("k9s", LATER, subresource="status")],
+        [_entry("our-pipeline"), _entry("kube-controller-manager", LATER, subresource="status")],
     ],
 )
 def test_what_a_person_may_have_created_is_unmanaged(entries: list[dict[str, Any]]) -> None:
@@ -59,6 +66,15 @@ def test_what_a_person_may_have_created_is_unmanaged(entries: list[dict[str, Any
     assert [actor.manager for actor in found.actors] == [
         entry["manager"] for entry in entries if entry["manager"] != "kube-controller-manager"
     ]
+
+
+def test_what_a_person_created_for_an_operator_is_unmanaged() -> None:
+    operator = (_entry("acme-operator", LATER), _entry("acme-operator", LATER, subresource="status"))
+
+    found = _judge("Widget", _entry("kubectl-create"), *operator)
+
+    assert isinstance(found, UnmanagedObject)
+    assert (found.cause, [actor.manager for actor in found.actors]) == (Cause.MANUAL, ["kubectl-create"])
 
 
 def test_without_a_time_of_creation_a_user_interface_may_have_created_an_object() -> None:
