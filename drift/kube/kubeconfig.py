@@ -32,6 +32,7 @@ _CLUSTER_TYPES: Final = (
 )
 #: The settings of users and clusters that name a file.
 _FILES: Final = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+_DATA: Final = ("certificate-authority-data", "client-certificate-data", "client-key-data", "token")
 #: API servers accept no passwords since Kubernetes 1.19. kubectl has no cloud auth providers since 1.26.
 _UNSUPPORTED: Final = ("username", "password", "auth-provider")
 #: The characters allowed in a header name besides those that `quote` never escapes.
@@ -57,7 +58,9 @@ def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
         config = _read(file)
         for name in _LISTS:
             for item in _items(config, name, file):
-                _resolve_paths(item.get(name.removesuffix("s")) or {}, file)
+                entry = item.get(name.removesuffix("s")) or {}
+                _remove_empty(entry)
+                _resolve_paths(entry, file)
                 location = f"{name} {item['name']!r} of {file}"
                 node = ConfigNode(location, item, file)  # type: ignore[no-untyped-call]
                 parts[name].setdefault(item["name"], node)
@@ -152,6 +155,17 @@ def _items(config: dict[str, Any], name: str, file: str) -> list[dict[str, Any]]
     return items
 
 
+def _remove_empty(entry: dict[str, Any]) -> None:
+    """Removes empty settings of a user, cluster or context. As with kubectl, they are none.
+
+    The official client prefers empty data to a file, takes an empty file for the current folder, and sends an empty
+    user name.
+    """
+    for name, value in [*entry.items()]:
+        if value is None or (value == "" and name in {*_FILES, *_DATA, *_UNSUPPORTED}):
+            del entry[name]
+
+
 def _resolve_paths(entry: dict[str, Any], file: str) -> None:
     """Makes the paths of a user or cluster absolute.
 
@@ -159,9 +173,6 @@ def _resolve_paths(entry: dict[str, Any], file: str) -> None:
     """
     folder = os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120 - Path.absolute keeps ..
     for name in _FILES:
-        if entry.get(name) == "":
-            # As with kubectl. The client would take it for the current folder.
-            del entry[name]
         if isinstance(entry.get(name), str):
             entry[name] = os.path.join(folder, entry[name])  # noqa: PTH118
     plugin = entry.get("exec")

@@ -138,6 +138,40 @@ def test_a_token_file_is_relative_to_the_kubeconfig(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("empty", ["", None])
+def test_empty_data_beside_a_file_is_none(empty: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[Any] = []
+    monkeypatch.setattr("kubernetes.client.rest.RESTClientObject", used.append)
+    files = {name: str(tmp_path / name) for name in ("certificate-authority", "client-certificate", "client-key")}
+    for name in (*files, "token"):
+        (tmp_path / name).write_text(TOKEN)
+    data = {f"{name}-data": empty for name in files}
+    cluster = {"server": "https://127.0.0.1:1", **files, **data}
+    user = {**files, **data, "token": empty, "tokenFile": "token"}
+    config = kubeconfig(clusters=[{"name": "a", "cluster": cluster}], users=[{"name": "a", "user": user}])
+
+    connect(written(tmp_path / "config", config), None)
+
+    (configuration,) = used
+    assert configuration.api_key == {"BearerToken": f"Bearer {TOKEN}"}
+    assert [configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file] == [*files.values()]
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_file_name_beside_data_is_none(empty: str | None, tmp_path: Path) -> None:
+    user = {"token": TOKEN, "tokenFile": empty, "client-key": empty, "exec": None, "auth-provider": None}
+    file = written(tmp_path / "config", kubeconfig(users=[{"name": "a", "user": user}]))
+
+    assert connect(file, None).credentials() == {"authorization": f"Bearer {TOKEN}"}
+
+
+def test_an_empty_user_name_sends_no_credentials(tmp_path: Path) -> None:
+    user = {"token": "", "username": "", "password": ""}
+    file = written(tmp_path / "config", kubeconfig(users=[{"name": "a", "user": user}]))
+
+    assert connect(file, None).credentials() == {}
+
+
+@pytest.mark.parametrize("empty", ["", None])
 def test_an_empty_current_context_is_none(empty: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = written(tmp_path / "first", kubeconfig("a", "https://first", **{"current-context": empty}))
     other = written(tmp_path / "other", kubeconfig("b", "https://other"))
