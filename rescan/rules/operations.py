@@ -46,12 +46,17 @@ def network_policy_lets_the_application_work(environment: Environment) -> Iterat
     if on_server and policy.database_cidr is None and policy.database_namespace is None:
         fix = "name the addresses of PostgreSQL, such as 10.1.2.3/32, or set database_namespace"
         yield Breach("network_policy.database_cidr", None, fix)
-    public = environment.service.type is ServiceType.LOAD_BALANCER
-    asking = {"the Ingress controller": environment.ingress, "Prometheus": environment.monitoring}
-    missing = [name for name, setting in asking.items() if setting]
-    if missing and not policy.from_namespaces and not policy.from_cidrs and not public:
-        fix = f"name the namespace of {' and that of '.join(missing)}, or their addresses in network_policy.from_cidrs"
-        yield Breach("network_policy.from_namespaces", policy.from_namespaces, fix)
+    if policy.from_namespaces or environment.service.type is ServiceType.LOAD_BALANCER:
+        return
+    fixes = []
+    if environment.monitoring:
+        # The address of a pod changes, and not every network plugin matches pods by address.
+        fixes.append("name the namespace of Prometheus")
+    if environment.ingress and not policy.from_cidrs:
+        addresses = "or the addresses of its load balancer in network_policy.from_cidrs"
+        fixes.append(f"name the namespace of the Ingress controller, {addresses}")
+    if fixes:
+        yield Breach("network_policy.from_namespaces", policy.from_namespaces, "; ".join(fixes))
 
 
 def drift_job_can_clone(environment: Environment) -> Iterator[Breach]:

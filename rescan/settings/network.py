@@ -48,7 +48,8 @@ class NetworkPolicy:
     """The namespaces that may reach the application besides its own: the Ingress controller's, Prometheus's."""
     from_cidrs: tuple[Cidr, ...] = ()
     """The addresses that may reach the application. The load balancer of a cloud that serves an Ingress (EKS, GKE, AKS)
-    sends requests from the addresses of its network, not from a pod (`10.0.0.0/16`)."""
+    sends requests from the addresses of its network, not from a pod (`10.0.0.0/16`). Prometheus is a pod: name its
+    namespace."""
     database_cidr: Cidr | None = None
     """Where a PostgreSQL server outside the cluster is (`10.1.2.3/32`)."""
     database_namespace: DnsLabel | None = None

@@ -253,14 +253,21 @@ CASES: dict[str, list[Case]] = {
         Case("gitops.flux.depends_on", ("rescan-staging",), ("a", "rescan-prod"), "leave it out"),
     ],
     "network-policy-lets-the-application-work": [
-        Case("network_policy.from_namespaces", ("a",), (), "Ingress controller and that of Prometheus", of=FULL),
+        Case("network_policy.from_namespaces", ("a",), (), "Prometheus; name the namespace of the Ingress", of=FULL),
         Case(
             "network_policy.from_cidrs",
             ("10.0.0.0/16",),
             (),
-            "or their addresses in network_policy.from_cidrs",
-            of=changed(FULL, {"network_policy.from_namespaces": ()}),
+            "Ingress controller, or the addresses of its load balancer in network_policy.from_cidrs",
+            of=changed(FULL, {"network_policy.from_namespaces": (), "monitoring": None}),
             named="network_policy.from_namespaces",
+        ),
+        Case(
+            "network_policy.from_namespaces",
+            ("monitoring",),
+            (),
+            "name the namespace of Prometheus",
+            of=changed(FULL, {"network_policy.from_cidrs": ("10.0.0.0/16",)}),
         ),
         Case(
             "service.type",
