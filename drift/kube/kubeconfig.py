@@ -11,6 +11,7 @@ import ipaddress
 import os
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -73,7 +74,7 @@ def read_kubeconfigs(files: Sequence[str]) -> "ConfigNode":
 
 
 def used_user(config: "ConfigNode", context: str | None) -> tuple[dict[str, Any], str]:
-    """Returns the user of a context. Unsupported authentication methods are removed from ``config``.
+    """Returns the user of a context. Authentication methods that do not count are removed from ``config``.
 
     The context None is the current one.
 
@@ -95,7 +96,19 @@ def used_user(config: "ConfigNode", context: str | None) -> tuple[dict[str, Any]
     for method in unsupported:
         # The official client would prefer it.
         del user[method]
+    if "token" in user and _is_readable(user.get("tokenFile")):
+        # The official client would prefer the token, which the file is to renew.
+        del user["token"]
     return user, location
+
+
+def _is_readable(file: object) -> bool:
+    """Whether a token file has a token."""
+    if not isinstance(file, str):
+        return False
+    with suppress(OSError):
+        return bool(Path(file).read_bytes().strip())
+    return False
 
 
 def used_cluster(config: "ConfigNode", context: str | None) -> dict[str, Any]:

@@ -137,6 +137,16 @@ def test_a_token_file_is_relative_to_the_kubeconfig(tmp_path: Path, monkeypatch:
     assert connect(file, None).credentials() == {"authorization": f"Bearer {TOKEN}"}
 
 
+@pytest.mark.parametrize("text", [TOKEN, f"{TOKEN}\n", "", None])
+def test_a_token_file_that_can_be_read_takes_precedence_over_a_token(text: str | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "token").write_text(text)
+    user = {"token": "expired", "tokenFile": "token"}
+    file = written(tmp_path / "config", kubeconfig(users=[{"name": "a", "user": user}]))
+
+    assert connect(file, None).credentials() == {"authorization": f"Bearer {TOKEN if text else 'expired'}"}
+
+
 @pytest.mark.parametrize("empty", ["", None])
 def test_empty_data_beside_a_file_is_none(empty: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[Any] = []
