@@ -8,7 +8,7 @@
     +-- SavedReportError    2   a file that is not a valid saved report
     +-- DumpError           2   a file that is not a valid dump of live objects
     +-- HistoryError        2   a history that cannot be read or written
-        +-- BrokenHistoryError  the file is not a database, or is damaged
+        +-- BrokenHistoryError  the file is damaged
     +-- SourceError         3   a source of manifests that could not be rendered
     +-- ScanError           3   the cluster could not be read
         +-- ConnectError    no API server, no valid credentials, or no time left
@@ -92,7 +92,7 @@ class HistoryError(DriftError):
 
 
 class BrokenHistoryError(HistoryError):
-    """A history file that is not a database, or is damaged."""
+    """A history file that is damaged."""
 
 
 class SourceError(DriftError):

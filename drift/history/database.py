@@ -15,6 +15,10 @@ from drift.errors import BrokenHistoryError, HistoryError
 #: Seconds that a run waits for the lock of another one. A transaction takes milliseconds.
 _LOCK_TIMEOUT: Final = 30
 _MAGIC: Final = b"SQLite format 3\0"
+#: Marks an SQLite file as a history: "drft". The header of the file has it at this offset.
+APPLICATION_ID: Final = 0x64726674
+_MARK: Final = APPLICATION_ID.to_bytes(4)
+_MARK_OFFSET: Final = 68
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 #: Suffixes of the files that belong to a database. The database itself is moved last, so that a new database at
 #: its path cannot pick up the old journal files.
@@ -82,13 +86,15 @@ def move_aside(file: Path) -> Path | None:
         The new path, or None if another run has moved the file already.
 
     Raises:
-        HistoryError: The file cannot be moved.
+        HistoryError: The file cannot be moved, or is the damaged database of another program.
     """
     try:
         with _THREAD_LOCK, _locked(file.parent):
             # Another run may have moved the damaged file already, so that this is a new one.
             if not _is_damaged(file):
                 return None
+            if not _is_marked(file):
+                raise HistoryError(f"{file}: is a damaged database of another program; give --history another file")
             target = _free_name(file)
             for suffix in _SUFFIXES:
                 with suppress(FileNotFoundError):
@@ -120,6 +126,14 @@ def _is_damaged(file: Path) -> bool:
     return False
 
 
+def _is_marked(file: Path) -> bool:
+    """Returns whether the header of a damaged file is that of a history, or is damaged itself."""
+    with file.open("rb") as opened:
+        header = opened.read(_MARK_OFFSET + len(_MARK))
+    mark = header[_MARK_OFFSET:]
+    return mark == _MARK or len(mark) < len(_MARK) or not header.startswith(_MAGIC)
+
+
 def _free_name(file: Path) -> Path:
     base = f"{file}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     names = (Path(base if number == 1 else f"{base}-{number}") for number in range(1, 1000))
@@ -127,15 +141,21 @@ def _free_name(file: Path) -> Path:
 
 
 def _check_file_header(file: Path) -> None:
-    """Rejects a file that is not a database before SQLite opens it and deletes its journal files."""
+    """Rejects a file that is not a database before SQLite opens it and deletes its journal files.
+
+    Only a header that is cut off or zeroed is damage. Any other start is that of a file of another format.
+    """
     if not file.exists():
         return
     if not file.is_file():
         raise HistoryError(f"{file}: is not a file; give --history a file name")
     with file.open("rb") as opened:
         start = opened.read(len(_MAGIC))
-    if start not in {b"", _MAGIC}:
-        raise BrokenHistoryError(f"{file}: is not a history file")
+    if start in {b"", _MAGIC}:
+        return
+    if _MAGIC.startswith(start) or not any(start):
+        raise BrokenHistoryError(f"{file}: is damaged: it does not begin as a database")
+    raise HistoryError(f"{file}: is not a history; give --history another file")
 
 
 def _connect(file: Path, mode: str) -> sqlite3.Connection:
@@ -186,9 +206,6 @@ def _explain_errors(file: Path) -> Iterator[None]:
     except OSError as error:
         raise HistoryError(f"{file}: cannot be used: {error.strerror}") from None
 
-
-#: Marks an SQLite file as a history: "drft".
-APPLICATION_ID: Final = 0x64726674
 
 #: The statements that lead from each schema version to the next. An empty file has version 0. Never change a migration,
 #: only add new ones.

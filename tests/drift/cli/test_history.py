@@ -102,15 +102,28 @@ def test_an_unwritable_history_exits_with_2_after_the_report(capsys: Out) -> Non
 
 
 def test_a_corrupt_history_is_set_aside_and_the_report_is_made(folder: Path, capsys: Out) -> None:
-    Path("h.db").write_bytes(b"garbage")
+    Path("h.db").write_bytes(bytes(100))
 
     assert scan() == 1
 
     out, err = capsys.readouterr()
     (moved,) = folder.glob("h.db.corrupt-*")
-    assert moved.read_bytes() == b"garbage"
-    assert err == f"drift: h.db: is not a history file; moved it to {moved.name} and started a new history\n"
+    assert moved.read_bytes() == bytes(100)
+    assert err == (
+        "drift: h.db: is damaged: it does not begin as a database; "
+        f"moved it to {moved.name} and started a new history\n"
+    )
     assert "NEW" in out
+
+
+def test_a_file_of_another_format_stays_and_the_report_is_made(folder: Path, capsys: Out) -> None:
+    assert scan(history="m.yaml") == 2
+
+    out, err = capsys.readouterr()
+    assert "ConfigMap shop/a  drifted" in out
+    assert err == "drift: m.yaml: is not a history; give --history another file; the report has no history\n"
+    assert Path("m.yaml").read_text() == MANIFESTS
+    assert not list(folder.glob("*.corrupt-*"))
 
 
 def test_a_scope_needs_a_history(stderr: Callable[[], str]) -> None:
@@ -206,7 +219,7 @@ def test_flags_filter_episodes(flags: tuple[str, ...], count: int, capsys: Out) 
     assert len(json.loads(capsys.readouterr().out)["episodes"]) == count
 
 
-@pytest.mark.parametrize(("file", "problem"), [("nowhere.db", "no such file"), ("m.yaml", "is not a history file")])
+@pytest.mark.parametrize(("file", "problem"), [("nowhere.db", "no such file"), ("m.yaml", "is not a history")])
 def test_a_file_that_is_not_a_history_exits_with_2(file: str, problem: str, stderr: Callable[[], str]) -> None:
     assert main(["history", file]) == 2
 

@@ -87,13 +87,13 @@ def test_parallel_runs_lose_nothing(file: Path) -> None:
 
 
 def test_parallel_runs_move_a_damaged_file_aside_once(file: Path) -> None:
-    file.write_bytes(b"no database at all" * 1000)
+    file.write_bytes(bytes(18_000))
     names = ["a", "b", "c"]
 
     warnings = run_in_parallel(file, names)
 
     assert len(warnings) == 1
-    assert [path.read_bytes() for path in moved_files(file.parent)] == [b"no database at all" * 1000]
+    assert [path.read_bytes() for path in moved_files(file.parent)] == [bytes(18_000)]
     assert len(read_history(file).episodes) == 30
 
 
@@ -141,12 +141,13 @@ def damage_a_page(file: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda file: file.write_bytes(b"garbage"),
         lambda file: file.write_bytes(file.read_bytes()[:5000]),
+        lambda file: file.write_bytes(file.read_bytes()[:50]),
+        lambda file: file.write_bytes(file.read_bytes()[:10]),
         lambda file: file.write_bytes(bytes(8192)),
         damage_a_page,
     ],
-    ids=["garbage", "cut off", "zeroes", "a damaged page"],
+    ids=["cut off", "cut off in the header", "cut off in its first word", "zeroes", "a damaged page"],
 )
 def test_a_damaged_file_is_moved_aside_and_a_new_history_starts(damage: Callable[[Path], object], file: Path) -> None:
     warnings: list[str] = []
@@ -164,20 +165,56 @@ def test_a_damaged_file_is_moved_aside_and_a_new_history_starts(damage: Callable
 
 
 def test_a_second_damaged_file_does_not_replace_the_first(file: Path) -> None:
-    for content in (b"first", b"second"):
+    for content in (b"SQL", b"SQLite"):
         file.write_bytes(content)
         History(file, lambda _: None).record(at(1, DRIFTED), SCOPE)
 
-    assert sorted(path.read_bytes() for path in moved_files(file.parent)) == [b"first", b"second"]
+    assert sorted(path.read_bytes() for path in moved_files(file.parent)) == [b"SQL", b"SQLite"]
 
 
 def test_journal_files_move_with_a_damaged_file(file: Path) -> None:
-    file.write_bytes(b"garbage")
+    file.write_bytes(bytes(20))
     Path(f"{file}-wal").write_bytes(b"its log")
 
     History(file, lambda _: None).record(at(1, DRIFTED), SCOPE)
 
-    assert sorted(path.read_bytes() for path in moved_files(file.parent)) == [b"garbage", b"its log"]
+    assert sorted(path.read_bytes() for path in moved_files(file.parent)) == [bytes(20), b"its log"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x",
+        b"ignore:\n- kind: ConfigMap\n",
+        "größe: 1".encode(),
+        b"\x1f\x8b\x08\x00" + bytes(100),
+        b"\x89PNG\r\n\x1a\n" + bytes(100),
+        b"SQLite format 2\0" + bytes(100),
+    ],
+    ids=["a letter", "drift.yaml", "UTF-8", "gzip", "PNG", "SQLite 2"],
+)
+def test_a_file_of_another_format_stays_where_it_is(content: bytes, file: Path) -> None:
+    file.write_bytes(content)
+
+    with pytest.raises(HistoryError, match="is not a history; give --history another file"):
+        History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+
+    assert file.read_bytes() == content
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_the_damaged_database_of_another_program_stays_where_it_is(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+    connection.close()
+    content = file.read_bytes()[:3000]
+    file.write_bytes(content)
+
+    with pytest.raises(HistoryError, match="is a damaged database of another program; give --history another file"):
+        History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+
+    assert file.read_bytes() == content
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_the_database_of_another_program_is_not_changed(file: Path) -> None:
