@@ -35,6 +35,7 @@ class ObjectComparison:
     Attributes:
         differences: The differences with their causes, in the order of the object's fields.
         projection: The two trees in which they were found.
+        objects: The manifest and the live object.
         other_decisions: Differences that are not reported, and why, besides those that the projection skipped.
         remarks: Other information on this object for the reader, one sentence each.
         lacks_owners: Whether the live object has no ``managedFields``.
@@ -46,6 +47,7 @@ class ObjectComparison:
 
     differences: tuple[ClassifiedDifference, ...]
     projection: Projection
+    objects: tuple[Object, Object]
     other_decisions: tuple[Decision, ...]
     remarks: tuple[str, ...]
     lacks_owners: bool
@@ -146,6 +148,7 @@ def compare_object(
     return ObjectComparison(
         differences=classification.differences,
         projection=projection,
+        objects=(desired, live),
         other_decisions=(*decisions, *tracking_decisions, *classification.decisions),
         remarks=tuple(remarks),
         lacks_owners=not entries,

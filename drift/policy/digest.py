@@ -10,7 +10,7 @@ from typing import Final
 
 from drift.model import Security, Severity
 from drift.objects import Object, ObjectKey, as_object, at, objects_at, texts_at
-from drift.policy import rbac
+from drift.policy import network_policies, rbac
 from drift.policy.security import has_tls, hosts_with_tls
 from drift.redaction import without_passwords
 from drift.words import first_few, plural
@@ -217,16 +217,15 @@ def _route(body: Object) -> str:
 
 
 def _network_policy(body: Object) -> Digest:
-    spec = _in(body, "spec")
-    types = _texts(spec, "policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
-    pods = _selector(_in(spec, "podSelector"), "all pods")
-    rules = [_direction(objects_at(spec, kind.lower()), kind) for kind in types if kind in {"Ingress", "Egress"}]
-    denies_only = not any(objects_at(spec, kind.lower()) for kind in types)
-    return Digest(f"{pods}: {_join(*rules)}", security=Security.TIGHTENS if denies_only else None)
+    pods = _selector(_in(body, "spec", "podSelector"), "all pods")
+    rules = [_direction(network_policies.rules_of(body, name), name) for name in network_policies.DIRECTIONS]
+    return Digest(f"{pods}: {_join(*rules)}", security=network_policies.security_of_new(body))
 
 
-def _direction(rules: Sequence[Object], kind: str) -> str:
+def _direction(rules: Sequence[Object] | None, kind: str) -> str:
     peers = "from" if kind == "Ingress" else "to"
+    if rules is None:
+        return ""
     if not rules:
         return f"denies all {kind.lower()}"
     if any(not rule.get(peers) and not rule.get("ports") for rule in rules):

@@ -14,7 +14,7 @@ from drift.model import SEVERITY_RANK, Cause, Change, Finding
 from drift.objects import Json, Object, ObjectKey, at, objects_at, text_at
 from drift.paths import Path, render
 from drift.policy.digest import Digest
-from drift.policy.security import security_of
+from drift.policy.security import security_of, security_of_missing
 from drift.policy.severity import default_table
 from drift.policy.unmanaged import UnmanagedObject
 
@@ -51,7 +51,7 @@ def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: Obje
     desired = None if redacted else to_json(difference.desired)
     live = None if redacted else to_json(difference.live)
     value = desired if difference.change is Change.REMOVED else live
-    security = None if redacted else security_of(key, path, difference.change, desired, live)
+    security = None if redacted else security_of(key, path, difference.change, desired, live, objects=compared.objects)
     return Finding(
         id=fingerprint(cluster, key, path, difference.change),
         change=difference.change,
@@ -103,9 +103,16 @@ def deletion_findings(live: Object, key: ObjectKey, cluster: str) -> tuple[Findi
     return (finding,)
 
 
-def missing_finding(key: ObjectKey, cluster: str, cause: Cause) -> Finding:
-    """Returns the finding of an object that is not in the cluster. Kubernetes does not record who deleted it."""
-    security = security_of(key, "", Change.MISSING, None, None)
+def missing_finding(key: ObjectKey, manifest: Object, cluster: str, cause: Cause) -> Finding:
+    """Returns the finding of an object that is not in the cluster. Kubernetes does not record who deleted it.
+
+    Args:
+        key: The object.
+        manifest: The object as Git has it.
+        cluster: The URL of the API server, for the fingerprints; "" for a dump.
+        cause: Why it is missing.
+    """
+    security = security_of_missing(key, manifest)
     return Finding(
         id=fingerprint(cluster, key, "", Change.MISSING),
         change=Change.MISSING,

@@ -1,30 +1,28 @@
 """Whether a difference loosens or tightens security: a table of the settings that do, by path."""
 
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import ip_network
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Final
 
+from drift.compare.show import contains_redacted
 from drift.globs import Glob, PathGlob
 from drift.model import Change, Security
-from drift.objects import Json, Object, ObjectKey, as_object, objects_at, texts_at
+from drift.objects import Json, Object, ObjectKey, as_object, texts_at
 from drift.paths import ItemKey, Path, parse, render, set_member
-from drift.policy import rbac
+from drift.policy import network_policies, rbac
+from drift.policy.network_policies import is_within
 
 #: Compares the desired value of a setting with the live one. None stands for a setting that is absent.
 _Comparison = Callable[[Json, Json], Security | None]
 _ADMISSION: Final = "admissionregistration.k8s.io"
-_NETWORKING: Final = "networking.k8s.io"
 #: Cluster roles that every cluster has, each with all permissions of those before it.
 _ROLES: Final = {"view": 1, "edit": 2, "admin": 3, "cluster-admin": 4}
 #: Policies that only restrict. Without one, what it forbids is allowed.
 _RESTRICTIONS: Final = frozenset(
     {
-        (_NETWORKING, "NetworkPolicy"),
         (_ADMISSION, "ValidatingWebhookConfiguration"),
         (_ADMISSION, "ValidatingAdmissionPolicy"),
         (_ADMISSION, "ValidatingAdmissionPolicyBinding"),
@@ -39,25 +37,26 @@ _IN_CONTAINER: Final = re.compile(r"(?:^|\.)(?:containers|initContainers|ephemer
 _CACHE_SIZE: Final = 10_000
 
 
-def security_of(key: ObjectKey, path: str, change: Change, desired: Json, live: Json) -> Security | None:
+def security_of(
+    key: ObjectKey, path: str, change: Change, desired: Json, live: Json, *, objects: tuple[Object, Object]
+) -> Security | None:
     """Returns what a difference does to security; None if that is unknown, or nothing.
 
     If some parts of a value loosen security and others tighten it, it loosens.
 
     Args:
         key: The object.
-        path: What differs; empty for the object as a whole.
+        path: What differs.
         change: How it differs.
         desired: The desired value; None if it was added.
         live: The live value; None if it was removed.
+        objects: The desired and the live object, for settings that depend on others.
     """
-    if change is Change.MISSING:
-        return _of_missing(key)
     found = {
         result
         for part, before, after, is_new in _changed_settings(path, change, desired, live)
         for setting in _settings(key.group, key.kind, part)
-        if (result := setting.compare(before, after)) is not None
+        if (result := setting.compare(*(objects if setting.of_object else (before, after)))) is not None
         and (not is_new or (setting.counts_in_new_item and result is _COUNTED.get(change)))
     }
     return Security.LOOSENS if Security.LOOSENS in found else next(iter(found), None)
@@ -72,7 +71,10 @@ def gives_full_control(key: ObjectKey, path: str, live: Json) -> bool:
     return path == "roleRef" and _role_level(live) == _ROLES["cluster-admin"]
 
 
-def _of_missing(key: ObjectKey) -> Security | None:
+def security_of_missing(key: ObjectKey, manifest: Object) -> Security | None:
+    """Returns what the absence of an object does to security; None if that is unknown, or nothing."""
+    if (key.group, key.kind) == (network_policies.GROUP, network_policies.KIND):
+        return None if contains_redacted(manifest) else network_policies.security_of_missing(manifest)
     if (key.group, key.kind) in _RESTRICTIONS:
         return Security.LOOSENS
     return Security.TIGHTENS if (key.group, key.kind) in _GRANTS else None
@@ -178,10 +180,6 @@ def _drops_less(before: Json, after: Json) -> bool:
     return _adds_capabilities(after, before)
 
 
-def _isolates_less(before: Json, after: Json) -> bool:
-    return not _strings(before) <= _strings(after)
-
-
 def _binds_more(before: Json, after: Json) -> bool:
     names = [
         {
@@ -203,15 +201,7 @@ def _accepts_more(before: Json, after: Json) -> bool:
     """Whether a load balancer accepts addresses that it did not accept before. No range is every address."""
     if not before:
         return False
-    return not after or any(not _is_within(one, _strings(before)) for one in _strings(after))
-
-
-def _is_within(network: str, wider: frozenset[str]) -> bool:
-    try:
-        inner, outer = ip_network(network, strict=False), [ip_network(one, strict=False) for one in wider]
-    except ValueError:
-        return network in wider
-    return any(inner.version == one.version and inner.subnet_of(one) for one in outer)  # type: ignore[arg-type]
+    return not after or any(not is_within(one, _strings(before)) for one in _strings(after))
 
 
 def hosts_with_tls(tls: Json) -> frozenset[str]:
@@ -249,91 +239,9 @@ def _serves_more(before: Json, after: Json) -> bool:
     return not _urls(after) <= _urls(before)
 
 
-def _connects_more(before: Json, after: Json) -> bool:
-    """Whether the rules of a NetworkPolicy allow a connection that they did not allow before."""
-    allowed = [_Rule.of(as_object(rule)) for rule in (before if isinstance(before, list) else ())]
-    rules = [_Rule.of(as_object(rule)) for rule in (after if isinstance(after, list) else ())]
-    return any(
-        not any(wider.allows(peer, port) for wider in allowed)
-        for rule in rules
-        for peer in rule.peers or (None,)
-        for port in rule.ports or (None,)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """A rule of a NetworkPolicy: all of its peers on all of its ports. Without peers or ports, it allows any."""
-
-    peers: Sequence[Object]
-    ports: Sequence[Object]
-
-    @classmethod
-    def of(cls, rule: Object) -> "_Rule":
-        return cls(objects_at(rule, "from") or objects_at(rule, "to"), objects_at(rule, "ports"))
-
-    def allows(self, peer: Object | None, port: Object | None) -> bool:
-        """Whether it allows all connections with a peer on a port; None stands for any."""
-        return _has_all(self.peers, peer, _has_peers) and _has_all(self.ports, port, _has_ports)
-
-
-def _has_all(entries: Sequence[Object], one: Object | None, includes: Callable[[Object, Object], bool]) -> bool:
-    return not entries or (one is not None and (one in entries or any(includes(entry, one) for entry in entries)))
-
-
-def _has_peers(wider: Object, peer: Object) -> bool:
-    if "ipBlock" in wider or "ipBlock" in peer:
-        return "ipBlock" in wider and "ipBlock" in peer and _has_addresses(wider["ipBlock"], peer["ipBlock"])
-    if "namespaceSelector" not in wider:
-        has_namespaces = "namespaceSelector" not in peer
-    else:
-        # Without a selector, it is the policy's own namespace, whose labels are not known here.
-        required = _requirements(wider["namespaceSelector"])
-        has_namespaces = required <= _requirements(peer.get("namespaceSelector"))
-    return has_namespaces and _requirements(wider.get("podSelector")) <= _requirements(peer.get("podSelector"))
-
-
-def _has_addresses(wider: Json, block: Json) -> bool:
-    cidr, excluded = str(as_object(block).get("cidr")), _strings(as_object(block).get("except"))
-    return _is_within(cidr, frozenset({str(as_object(wider).get("cidr"))})) and all(
-        _is_within(one, excluded) or not _overlap(one, cidr) for one in _strings(as_object(wider).get("except"))
-    )
-
-
-def _overlap(one: str, other: str) -> bool:
-    return _is_within(one, frozenset({other})) or _is_within(other, frozenset({one}))
-
-
-def _has_ports(wider: Object, port: Object) -> bool:
-    if (wider.get("protocol") or "TCP") != (port.get("protocol") or "TCP"):
-        return False
-    first, number = wider.get("port"), port.get("port")
-    if first is None or not (isinstance(first, int) and isinstance(number, int)):
-        return first is None or (first == number and wider.get("endPort") == port.get("endPort"))
-    return first <= number and _end(port, number) <= _end(wider, first)
-
-
-def _end(port: Object, first: int) -> int:
-    end = port.get("endPort")
-    return end if isinstance(end, int) else first
-
-
-def _connects_elsewhere(before: Json, after: Json) -> bool:
-    """Like `_connects_more`. Whether a policy without egress rules forbids or allows all depends on its types."""
-    return before is not None and after is not None and _connects_more(before, after)
-
-
-def _selects_fewer(before: Json, after: Json) -> bool:
-    """Whether a NetworkPolicy no longer selects some pods, which leaves them without its restrictions."""
-    return not _requirements(after) <= _requirements(before)
-
-
-def _requirements(selector: Json) -> frozenset[str]:
-    labels, expressions = as_object(selector).get("matchLabels"), as_object(selector).get("matchExpressions")
-    return frozenset(
-        [f"{name}={value}" for name, value in as_object(labels).items()]
-        + [json.dumps(one, sort_keys=True) for one in (expressions if isinstance(expressions, list) else ())]
-    )
+def _by_policy(compare: Callable[[Object, Object], Security | None]) -> _Comparison:
+    """Returns a comparison of two objects. What a redacted value does to security is unknown."""
+    return lambda *objects: None if contains_redacted([*objects]) else compare(*objects)
 
 
 # -- the table
@@ -347,6 +255,7 @@ class _Setting:
     group: str | None
     in_container: bool | None
     counts_in_new_item: bool
+    of_object: bool
 
 
 def _table(
@@ -355,6 +264,7 @@ def _table(
     group: str | None = None,
     in_container: bool | None = None,
     counts_in_new_item: bool = True,
+    of_object: bool = False,
 ) -> tuple[_Setting, ...]:
     """Returns rows of the table.
 
@@ -364,9 +274,11 @@ def _table(
         group: Their API group; None for all.
         in_container: Whether the settings are those of a container, or not; None for both.
         counts_in_new_item: Whether the settings of a list item that was added or removed as a whole count.
+        of_object: Whether the objects are compared instead of the values.
     """
     return tuple(
-        _Setting(PathGlob(path), compare, Glob(kind), group, in_container, counts_in_new_item) for path, compare in rows
+        _Setting(PathGlob(path), compare, Glob(kind), group, in_container, counts_in_new_item, of_object)
+        for path, compare in rows
     )
 
 
@@ -432,15 +344,16 @@ _SETTINGS: Final = (
         ("spec.rules", _by_reach(_serves_more)),
         ("spec.defaultBackend", _present),
         kind="Ingress",
-        group=_NETWORKING,
+        group=network_policies.GROUP,
     ),
     *_table(
-        ("spec.ingress", _by_reach(_connects_more)),
-        ("spec.egress", _by_reach(_connects_elsewhere)),
-        ("spec.policyTypes", _by_reach(_isolates_less)),
-        ("spec.podSelector", _by_reach(_selects_fewer)),
-        kind="NetworkPolicy",
-        group=_NETWORKING,
+        ("spec.ingress", _by_policy(partial(network_policies.compare_rules, directions=["Ingress"]))),
+        ("spec.egress", _by_policy(partial(network_policies.compare_rules, directions=["Egress"]))),
+        ("spec.policyTypes", _by_policy(network_policies.compare_rules)),
+        ("spec.podSelector", _by_policy(network_policies.compare_selected)),
+        kind=network_policies.KIND,
+        group=network_policies.GROUP,
+        of_object=True,
     ),
     *_table(
         ("rules", rbac.compare_rules),

@@ -198,7 +198,7 @@ def report_missing(absent: AbsentObject, last_sync: LastSync, cluster: str, fiel
     reason = absent.reason
     if reason is None and cause is Cause.PENDING_SYNC:
         reason = last_sync.why_pending(key)
-    finding = missing_finding(key, cluster, cause)
+    finding = missing_finding(key, manifest.body, cluster, cause)
     place = field_place(manifest, ())
     if place is not None:
         finding = replace(finding, file=place.file, line=place.line)

@@ -81,6 +81,6 @@ def test_unmanaged_and_missing_objects_say_what_they_are_and_findings_what_they_
         "Deployment capabilities": ("high", "loosens"),
         "Deployment runAsNonRoot": ("high", "tightens"),
         "NetworkPolicy ingress": ("high", "loosens"),
-        "NetworkPolicy podSelector": ("high", "loosens"),
+        "NetworkPolicy podSelector": ("high", None),
         "Role rules": ("critical", "loosens"),
     }

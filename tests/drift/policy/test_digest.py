@@ -175,6 +175,13 @@ ROWS: list[tuple[str, str, dict[str, Any], str]] = [
     (
         "networking.k8s.io",
         "NetworkPolicy",
+        # Without types, a policy is for egress only if it has rules for that.
+        {"spec": {"podSelector": {}, "egress": []}},
+        "all pods: denies all ingress",
+    ),
+    (
+        "networking.k8s.io",
+        "NetworkPolicy",
         {
             "spec": {
                 "podSelector": {"matchLabels": {"app": "web"}},
@@ -393,3 +400,25 @@ def test_the_widest_of_many_rules_is_found() -> None:
     found = digest(ObjectKey(RBAC, "Role", "shop", "a"), {"rules": [*rules, everything]})
 
     assert found == Digest("allows * on * (the widest of 201 rules)", Severity.CRITICAL)
+
+
+@pytest.mark.parametrize(
+    ("spec", "security"),
+    [
+        ({}, Security.TIGHTENS),
+        ({"policyTypes": ["Ingress", "Egress"]}, Security.TIGHTENS),
+        ({"ingress": [{}]}, Security.LOOSENS),
+        ({"policyTypes": ["Egress"], "egress": [{}]}, Security.LOOSENS),
+        ({"ingress": [{}], "egress": [{"ports": [{"port": 53}]}]}, Security.LOOSENS),
+        # It opens the port beside a policy that denies all, and closes all others without one.
+        ({"ingress": [{"ports": [{"port": 80}]}]}, None),
+        ({"policyTypes": ["Egress"], "ingress": [{}]}, Security.TIGHTENS),
+    ],
+)
+def test_an_unmanaged_network_policy_loosens_if_it_allows_all_and_tightens_if_it_allows_nothing(
+    spec: dict[str, Any], security: Security | None
+) -> None:
+    found = digest(ObjectKey("networking.k8s.io", "NetworkPolicy", "shop", "x"), {"spec": spec})
+
+    assert found is not None
+    assert found.security is security

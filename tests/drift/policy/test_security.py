@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
+from drift.compare.objects import compare_object
 from drift.model import Cause, Change, Security, Severity
-from drift.objects import Json, ObjectKey
+from drift.objects import Incomparable, Json, Object, ObjectKey, as_object
+from drift.policy.findings import missing_finding, object_findings
 from drift.policy.security import security_of
 from drift.policy.severity import default_table
+from drift.schema.types import SchemaDocument, compact_schemas
 
 RBAC = "rbac.authorization.k8s.io"
 NETWORKING = "networking.k8s.io"
@@ -156,8 +159,6 @@ NEITHER: list[tuple[Any, str, Json, Json]] = [
         [_from({"namespaceSelector": {}})],
         [_from({"namespaceSelector": {}, "podSelector": {}})],
     ),
-    # Whether a policy without egress rules forbids or allows all depends on its types.
-    (("NetworkPolicy", NETWORKING), "spec.egress", None, [{}]),
     (("CiliumNetworkPolicy", "cilium.io"), "spec.ingress", [{}], []),
     (("ClusterRole", RBAC), "rules", [ALL], [ALL, READ]),
     (("ClusterRole", RBAC), "rules", [READ], [{**READ, "verbs": ["get"]}, {**READ, "verbs": ["list"]}]),
@@ -170,7 +171,20 @@ NEITHER: list[tuple[Any, str, Json, Json]] = [
 def judge(kind: Any, path: str, desired: Json, live: Json) -> Security | None:
     name, group = kind if isinstance(kind, tuple) else (kind, "apps" if kind == "Deployment" else "")
     change = Change.ADDED if desired is None else Change.REMOVED if live is None else Change.CHANGED
-    return security_of(ObjectKey(group, name, "shop", "x"), path, change, desired, live)
+    return security_of(
+        ObjectKey(group, name, "shop", "x"),
+        path,
+        change,
+        desired,
+        live,
+        objects=(_body(path, desired), _body(path, live)),
+    )
+
+
+def _body(path: str, value: Json) -> Object:
+    for name in [] if value is None else reversed(path.split(".")):
+        value = {name: value}
+    return as_object(value)
 
 
 @pytest.mark.parametrize(("kind", "path", "tight", "loose"), PAIRS)
@@ -232,18 +246,133 @@ def test_a_role_with_too_many_permissions_is_not_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("group", "kind", "security"),
+    ("group", "kind", "spec", "security"),
     [
-        (NETWORKING, "NetworkPolicy", Security.LOOSENS),
-        (ADMISSION, "ValidatingWebhookConfiguration", Security.LOOSENS),
-        (RBAC, "RoleBinding", Security.TIGHTENS),
-        ("apps", "Deployment", None),
+        (NETWORKING, "NetworkPolicy", {}, Security.LOOSENS),
+        (NETWORKING, "NetworkPolicy", {"policyTypes": ["Egress"]}, Security.LOOSENS),
+        (NETWORKING, "NetworkPolicy", {"policyTypes": ["Egress"], "ingress": [FROM_WEB]}, Security.LOOSENS),
+        # Without other policies, all is allowed now; beside one that denies all, nothing is.
+        (NETWORKING, "NetworkPolicy", {"ingress": [FROM_WEB]}, None),
+        (NETWORKING, "NetworkPolicy", {"ingress": [Incomparable("encrypted")]}, None),
+        (NETWORKING, "NetworkPolicy", {"ingress": [{}]}, Security.TIGHTENS),
+        (NETWORKING, "NetworkPolicy", {"ingress": [{}], "policyTypes": ["Ingress", "Egress"]}, Security.LOOSENS),
+        (ADMISSION, "ValidatingWebhookConfiguration", {}, Security.LOOSENS),
+        (RBAC, "RoleBinding", {}, Security.TIGHTENS),
+        ("apps", "Deployment", {}, None),
     ],
 )
-def test_a_missing_policy_loosens_and_a_missing_binding_tightens(
-    group: str, kind: str, security: Security | None
+def test_a_missing_policy_that_only_restricts_loosens_and_a_missing_binding_tightens(
+    group: str, kind: str, spec: Json, security: Security | None
 ) -> None:
-    assert security_of(ObjectKey(group, kind, "shop", "x"), "", Change.MISSING, None, None) is security
+    key = ObjectKey(group, kind, "shop", "x")
+
+    assert missing_finding(key, {"spec": spec}, "", Cause.UNKNOWN).security is security
+
+
+WEB_PODS = {"matchLabels": {"app": "web"}}
+X, XY = ({"matchExpressions": [{"key": "a", "operator": "In", "values": values}]} for values in (["x"], ["x", "y"]))
+NOT_X, NOT_XY = (
+    {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": values}]} for values in (["x"], ["x", "y"])
+)
+HAS_A, LACKS_A = ({"matchExpressions": [{"key": "a", "operator": name}]} for name in ("Exists", "DoesNotExist"))
+FOR_WEB: Object = {"podSelector": WEB_PODS}
+DENIES_ALL: Object = {"policyTypes": ["Ingress", "Egress"]}
+ALLOWS_ALL: Object = {"ingress": [{}]}
+DNS = [{"ports": [{"port": 53, "protocol": "UDP"}]}]
+
+
+def network_findings(desired: Json, live: Json) -> dict[str, Security | None]:
+    """Compares two NetworkPolicies as a scan does."""
+    schema = SchemaDocument(compact_schemas()).kind(NETWORKING, "v1", "NetworkPolicy")
+    assert schema is not None
+    bodies = [
+        {
+            "apiVersion": f"{NETWORKING}/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "x", "namespace": "shop"},
+            "spec": {"podSelector": {}, **spec},
+        }
+        for spec in (desired, live)
+    ]
+    compared = compare_object(bodies[0], bodies[1], None, schema)
+    return {
+        finding.path: finding.security
+        for finding in object_findings(compared, ObjectKey(NETWORKING, "NetworkPolicy", "shop", "x"), "")
+    }
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "path", "security"),
+    [
+        # Rules for more pods open connections beside other policies, and close the rest where there are none.
+        ({"podSelector": WEB_PODS, "ingress": [FROM_WEB]}, {"ingress": [FROM_WEB]}, "spec.podSelector", None),
+        ({"ingress": [FROM_WEB]}, {"podSelector": WEB_PODS, "ingress": [FROM_WEB]}, "spec.podSelector", None),
+        (ALLOWS_ALL, {**ALLOWS_ALL, "podSelector": WEB_PODS}, "spec.podSelector", Security.TIGHTENS),
+        ({**ALLOWS_ALL, "podSelector": WEB_PODS}, ALLOWS_ALL, "spec.podSelector", Security.LOOSENS),
+        (DENIES_ALL, {**DENIES_ALL, "podSelector": WEB_PODS}, "spec.podSelector", Security.LOOSENS),
+        ({**DENIES_ALL, "podSelector": WEB_PODS}, DENIES_ALL, "spec.podSelector", Security.TIGHTENS),
+        ({**DENIES_ALL, "podSelector": X}, {**DENIES_ALL, "podSelector": XY}, "spec.podSelector", Security.TIGHTENS),
+        ({**DENIES_ALL, "podSelector": X}, {**DENIES_ALL, "podSelector": WEB_PODS}, "spec.podSelector", "loosens"),
+        # Ingress is no longer isolated. Without types, a policy always isolates it.
+        (FOR_WEB, {**FOR_WEB, "policyTypes": ["Egress"]}, "spec.policyTypes", "loosens"),
+        ({}, {"policyTypes": ["Egress"]}, "spec", Security.LOOSENS),
+        ({"policyTypes": ["Egress"]}, {"policyTypes": ["Ingress", "Egress"]}, "spec.policyTypes", Security.TIGHTENS),
+        ({"policyTypes": ["Ingress", "Egress"]}, {"policyTypes": ["Egress"]}, "spec.policyTypes", Security.LOOSENS),
+        # Egress is no longer isolated: that opens all, or closes DNS beside a policy that denies all egress.
+        ({"egress": DNS}, {"egress": DNS, "policyTypes": ["Ingress"]}, "spec.policyTypes", None),
+        ({"egress": [{}]}, {"egress": [{}], "policyTypes": ["Ingress"]}, "spec.policyTypes", Security.TIGHTENS),
+        ({"egress": DNS}, {"policyTypes": ["Ingress"]}, "spec.egress", None),
+        # The type remains when the rules are gone.
+        ({"egress": DNS}, DENIES_ALL, "spec.egress", Security.TIGHTENS),
+        # Git denies all egress, which is opened.
+        (DENIES_ALL, {**DENIES_ALL, "egress": [{}]}, "spec.egress", Security.LOOSENS),
+        ({**DENIES_ALL, "egress": [{}]}, DENIES_ALL, "spec.egress", Security.TIGHTENS),
+        # It allows DNS where another policy denies all egress, and denies the rest where none does.
+        (FOR_WEB, {**FOR_WEB, **DENIES_ALL, "egress": DNS}, "spec.egress", None),
+        (FOR_WEB, {**FOR_WEB, **DENIES_ALL, "egress": [{}]}, "spec.egress", Security.LOOSENS),
+        # Rules for a direction that the policy does not isolate have no effect.
+        (
+            {**FOR_WEB, "policyTypes": ["Ingress"]},
+            {**FOR_WEB, "policyTypes": ["Ingress"], "egress": [{}]},
+            "spec.egress",
+            None,
+        ),
+    ],
+)
+def test_policies_add_up_and_isolate_the_pods_of_their_types(
+    desired: Json, live: Json, path: str, security: Security | None
+) -> None:
+    assert network_findings(desired, live)[path] == security
+    assert network_findings(live, live) == {}
+
+
+@pytest.mark.parametrize(
+    ("tight", "loose"),
+    [
+        (X, XY),
+        (X, HAS_A),
+        (X, {}),
+        (NOT_XY, NOT_X),
+        (LACKS_A, NOT_X),
+        ({"matchLabels": {"a": "y"}}, NOT_X),
+        ({"matchLabels": {"a": "y"}}, XY),
+        ({"matchLabels": {"a": "x", "b": "y"}}, X),
+    ],
+)
+def test_a_peer_that_selects_more_pods_loosens(tight: Json, loose: Json) -> None:
+    rules = [[_from({"podSelector": selector})] for selector in (tight, loose)]
+
+    assert network_findings({"ingress": rules[0]}, {"ingress": rules[1]}) == {"spec.ingress": Security.LOOSENS}
+    assert network_findings({"ingress": rules[1]}, {"ingress": rules[0]}) == {"spec.ingress": Security.TIGHTENS}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(X, {"matchLabels": {"a": "x"}}), (XY, {"matchExpressions": [{**XY["matchExpressions"][0]}]})]
+)
+def test_peers_that_select_the_same_pods_do_neither(one: Json, other: Json) -> None:
+    rules = [[_from({"podSelector": selector})] for selector in (one, other)]
+
+    assert set(network_findings({"ingress": rules[0]}, {"ingress": rules[1]}).values()) <= {None}
 
 
 def test_what_loosens_security_is_at_least_high_unless_a_controller_did_it() -> None:
