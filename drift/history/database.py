@@ -4,8 +4,9 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,9 @@ from drift.errors import BrokenHistoryError, HistoryError
 
 #: Seconds that a run waits for the lock of another one. A transaction takes milliseconds.
 _LOCK_TIMEOUT: Final = 30
+#: Seconds that a run waits while another one moves a damaged file. The command `flock` may lock the folder for longer.
+_MOVE_TIMEOUT: Final = 5
+_MOVE_POLL: Final = 0.02
 _MAGIC: Final = b"SQLite format 3\0"
 #: Marks an SQLite file as a history: "drft". The header of the file has it at this offset.
 APPLICATION_ID: Final = 0x64726674
@@ -38,7 +42,7 @@ def write_transaction(file: Path, *, check: bool) -> Iterator[sqlite3.Connection
         BrokenHistoryError: The file is damaged.
         HistoryError: The file cannot be written, or is not a history.
     """
-    with _THREAD_LOCK, _explain_errors(file), closing(_connect(file, "mode=rwc")) as connection:
+    with _in_place(file), _explain_errors(file), closing(_connect(file, "mode=rwc")) as connection:
         connection.execute("BEGIN")
         schema_version(connection, str(file))
         connection.execute("COMMIT")
@@ -67,7 +71,7 @@ def read_transaction(file: Path) -> Iterator[sqlite3.Connection]:
         BrokenHistoryError: The file is damaged.
         HistoryError: The file does not exist, cannot be read, or is not a history.
     """
-    with _THREAD_LOCK, _explain_errors(file), closing(_connect_to_read(file)) as connection:
+    with _in_place(file), _explain_errors(file), closing(_connect_to_read(file)) as connection:
         connection.execute("BEGIN")
         if schema_version(connection, str(file)) == SCHEMA_VERSION:
             yield connection
@@ -113,6 +117,33 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _in_place(file: Path) -> Iterator[None]:
+    """Keeps other runs from moving the file: SQLite would use the journal files of the new one with it.
+
+    A folder that cannot be locked is not, and then no run can move the file.
+    """
+    with _THREAD_LOCK, ExitStack() as stack:
+        with suppress(OSError):
+            descriptor = os.open(file.parent, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            _wait_for_shared_lock(descriptor)
+        yield
+
+
+def _wait_for_shared_lock(descriptor: int) -> None:
+    end = time.monotonic() + _MOVE_TIMEOUT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return
+            time.sleep(_MOVE_POLL)
+        else:
+            return
 
 
 def _is_damaged(file: Path) -> bool:
@@ -187,7 +218,8 @@ def _connect_to_read(file: Path) -> sqlite3.Connection:
 def _check(connection: sqlite3.Connection, file: Path, pragma: str) -> None:
     (found,) = connection.execute(f"PRAGMA {pragma}(1)").fetchone()
     if found != "ok":
-        raise BrokenHistoryError(f"{file}: is damaged: {found}")
+        # The first of two lines only names the database.
+        raise BrokenHistoryError(f"{file}: is damaged: {found.splitlines()[-1]}")
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """The file survives parallel runs and crashes. It is moved aside if damaged, and unchanged if it is not a history."""
 
+import fcntl
 import os
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,15 +88,74 @@ def test_parallel_runs_lose_nothing(file: Path) -> None:
     }
 
 
-def test_parallel_runs_move_a_damaged_file_aside_once(file: Path) -> None:
-    file.write_bytes(bytes(18_000))
-    names = ["a", "b", "c"]
+def damage_a_page(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[4096 : 4096 * 3] = os.urandom(4096 * 2)
+    file.write_bytes(content)
 
-    warnings = run_in_parallel(file, names)
+
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(bytes(18_000)), damage_a_page])
+def test_parallel_runs_move_a_damaged_file_aside_once(file: Path, damage: Callable[[Path], None]) -> None:
+    History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    damage(file)
+    damaged = file.read_bytes()
+
+    warnings = run_in_parallel(file, ["a", "b", "c"])
 
     assert len(warnings) == 1
-    assert [path.read_bytes() for path in moved_files(file.parent)] == [bytes(18_000)]
+    assert [path.read_bytes() for path in moved_files(file.parent) if not path.name.endswith(("wal", "shm"))] == [
+        damaged
+    ]
     assert len(read_history(file).episodes) == 30
+
+
+def lock_folder(file: Path) -> int:
+    """Locks the folder as a run does that moves a damaged file.
+
+    Raises:
+        BlockingIOError: A run uses a file in it.
+    """
+    descriptor = os.open(file.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def test_a_file_is_not_moved_while_a_run_uses_it(file: Path) -> None:
+    with database.write_transaction(file, check=True), pytest.raises(BlockingIOError):
+        lock_folder(file)
+    with database.read_transaction(file), pytest.raises(BlockingIOError):
+        lock_folder(file)
+
+    os.close(lock_folder(file))
+
+
+def test_a_run_waits_while_another_one_moves_the_file(file: Path) -> None:
+    descriptor = lock_folder(file)
+    with ThreadPoolExecutor() as threads:
+        recorded = threads.submit(History(file, pytest.fail).record, at(1, DRIFTED), SCOPE)
+        with pytest.raises(TimeoutError):
+            recorded.result(0.2)
+        assert not file.exists()
+        os.close(descriptor)
+        recorded.result(30)
+
+    assert len(read_history(file).episodes) == 1
+
+
+def test_the_history_works_in_a_folder_that_another_program_has_locked(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_MOVE_TIMEOUT", 0)
+    descriptor = lock_folder(file)
+
+    History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+
+    assert len(read_history(file).episodes) == 1
+    os.close(descriptor)
 
 
 CRASH = """
@@ -132,12 +193,6 @@ def test_a_killed_run_leaves_the_previous_contents(file: Path) -> None:
     assert [past.at[8:10] for past in third.past] == ["01", "03"]
 
 
-def damage_a_page(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[4096 : 4096 * 3] = os.urandom(4096 * 2)
-    file.write_bytes(content)
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -161,6 +216,7 @@ def test_a_damaged_file_is_moved_aside_and_a_new_history_starts(damage: Callable
     assert moved.read_bytes() == content
     assert len(warnings) == 1
     assert str(moved) in warnings[0]
+    assert "\n" not in warnings[0]
     assert [it.first_seen[8:10] for it in read_history(file).episodes] == ["02"]
 
 
