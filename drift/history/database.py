@@ -84,7 +84,7 @@ def read_transaction(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def move_aside(file: Path) -> Path | None:
-    """Renames a damaged file and its journal files. It overwrites nothing.
+    """Renames a damaged file and its journal files. It overwrites nothing. A link to the file stays.
 
     Returns:
         The new path, or None if another run has moved the file already.
@@ -92,6 +92,7 @@ def move_aside(file: Path) -> Path | None:
     Raises:
         HistoryError: The file cannot be moved, or is the damaged database of another program.
     """
+    file = _without_links(file)
     try:
         with _THREAD_LOCK, _locked(file.parent):
             # Another run may have moved the damaged file already, so that this is a new one.
@@ -127,7 +128,7 @@ def _in_place(file: Path) -> Iterator[None]:
     """
     with _THREAD_LOCK, ExitStack() as stack:
         with suppress(OSError):
-            descriptor = os.open(file.parent, os.O_RDONLY)
+            descriptor = os.open(_without_links(file).parent, os.O_RDONLY)
             stack.callback(os.close, descriptor)
             _wait_for_shared_lock(descriptor)
         yield
@@ -144,6 +145,11 @@ def _wait_for_shared_lock(descriptor: int) -> None:
             time.sleep(_MOVE_POLL)
         else:
             return
+
+
+def _without_links(file: Path) -> Path:
+    """Returns the file that a link leads to, beside which SQLite has the journal files."""
+    return Path(os.path.realpath(file)) if file.is_symlink() else file
 
 
 def _is_damaged(file: Path) -> bool:

@@ -220,6 +220,22 @@ def test_a_damaged_file_is_moved_aside_and_a_new_history_starts(damage: Callable
     assert [it.first_seen[8:10] for it in read_history(file).episodes] == ["02"]
 
 
+def test_the_file_that_a_link_leads_to_is_moved_aside(file: Path, tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    file.symlink_to(volume / "history.db")
+    History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    damage_a_page(file)
+    content = file.read_bytes()
+
+    History(file, lambda _: None).record(at(2, DRIFTED), SCOPE)
+
+    assert [path.read_bytes() for path in moved_files(volume)] == [content]
+    assert moved_files(tmp_path) == []
+    assert file.is_symlink()
+    assert [it.first_seen[8:10] for it in read_history(volume / "history.db").episodes] == ["02"]
+
+
 def test_a_second_damaged_file_does_not_replace_the_first(file: Path) -> None:
     for content in (b"SQL", b"SQLite"):
         file.write_bytes(content)
