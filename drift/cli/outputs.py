@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -162,20 +163,23 @@ def _write_file(file: Path, form: Format, text: str) -> None:
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Replaces a file atomically: a reader finds the old content or the new one, never a part.
+    """Replaces a file atomically: a reader finds the old content or the new one, never a part. Its permissions stay.
 
     Raises:
         OSError: It cannot be written.
     """
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    written = Path(name)
+    mode = file.stat().st_mode & 0o777 if file.exists() else None
+    written = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    # The umask applies to a new file, as to any other that the user makes.
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as new:
+            if mode is not None:
+                os.fchmod(descriptor, mode)
             new.write(text)
             new.flush()
             # Without this, the file may be empty after a crash of the machine.
-            os.fsync(new.fileno())
-        written.chmod(file.stat().st_mode & 0o777 if file.exists() else 0o644)
+            os.fsync(descriptor)
         written.replace(file)
     except BaseException:
         written.unlink(missing_ok=True)

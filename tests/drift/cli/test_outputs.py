@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -127,6 +128,24 @@ def test_no_temporary_file_is_left_in_the_folder(comparison: list[str], folder: 
 
     (file,) = folder.iterdir()
     assert json.loads(file.read_text())["summary"]["verdict"] == "drifted"
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_the_umask_decides_who_can_read_a_new_report(comparison: list[str], folder: Path, mask: int, mode: int) -> None:
+    _run([*comparison, "--quiet", "--output", f"json={folder}/report.json"], umask=mask)
+
+    assert stat.S_IMODE((folder / "report.json").stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_a_report_that_is_replaced_keeps_its_permissions(comparison: list[str], folder: Path, mode: int) -> None:
+    (folder / "report.json").write_text("old")
+    (folder / "report.json").chmod(mode)
+
+    _run([*comparison, "--quiet", "--output", f"json={folder}/report.json"], umask=0o027)
+
+    assert stat.S_IMODE((folder / "report.json").stat().st_mode) == mode
+    assert "drifted" in (folder / "report.json").read_text()
 
 
 def test_other_reports_are_written_if_one_fails(
