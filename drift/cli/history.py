@@ -108,7 +108,8 @@ class RunRecorder:
         # Imported only here: most runs send nothing.
         from drift.notify.webhook import Webhook, deliver  # noqa: PLC0415
 
-        url = os.environ.get(_URL_VARIABLE)
+        # A URL from a file or a Secret often ends with a line break.
+        url = os.environ.get(_URL_VARIABLE, "").strip()
         if not url:
             _warn(f"notification not sent: {_URL_VARIABLE} is not set; the next run that has it sends what is new now")
             return

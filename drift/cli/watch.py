@@ -277,7 +277,7 @@ def _check_webhook(options: argparse.Namespace) -> None:
         if given:
             raise UsageError(f"{given[0]} needs --audit-webhook PORT")
         return
-    if not os.environ.get(_TOKEN):
+    if not _token():
         raise UsageError(f"--audit-webhook: {_TOKEN} is not set; set it to the token of the API server")
     if (options.audit_tls_cert is None) != (options.audit_tls_key is None):
         raise UsageError("--audit-tls-cert and --audit-tls-key need each other")
@@ -286,6 +286,11 @@ def _check_webhook(options: argparse.Namespace) -> None:
             f"--audit-listen {options.audit_listen}: without TLS, the network can read the token and the events; "
             "give --audit-tls-cert and --audit-tls-key"
         )
+
+
+def _token() -> str:
+    """Returns the token of the API server; "" if there is none. One from a Secret may end with a line break."""
+    return os.environ.get(_TOKEN, "").strip()
 
 
 def _audit_sources(
@@ -315,7 +320,7 @@ def _audit_sources(
     receiver = AuditReceiver(
         options.audit_listen or _LOOPBACK,
         options.audit_webhook,
-        os.environ[_TOKEN],
+        _token(),
         partial(take, "--audit-webhook"),
         KeyPair(options.audit_tls_cert, options.audit_tls_key) if is_tls else None,
     )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import Final
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.exceptions import (
@@ -27,7 +28,7 @@ from urllib3.util import Retry, Timeout, parse_url
 from drift import __version__
 from drift.history.episodes import Scope
 from drift.history.store import History
-from drift.kube.kubeconfig import is_loopback
+from drift.kube.kubeconfig import basic_authentication, is_loopback
 from drift.kube.limits import call_with_timeout
 from drift.model import Report
 from drift.notify.message import message_of, request_body
@@ -69,7 +70,8 @@ class Webhook:
     """A webhook.
 
     Attributes:
-        url: The URL, a secret. It must use https, or http on localhost.
+        url: The URL, a secret. It must use https, or http on localhost. A user and a password in it are sent as basic
+            authentication.
     """
 
     url: str = field(repr=False)
@@ -122,12 +124,17 @@ def _post_with_retries(url: str, body: bytes, policy: RetryPolicy) -> str | None
 
 def _post(pool: urllib3.PoolManager, url: str, body: bytes, policy: RetryPolicy) -> tuple[str | None, float | None]:
     """Returns why one attempt failed, or None, and the seconds to wait before a retry; None for no retry."""
+    parts = urlsplit(url)
     try:
         response = pool.request(
             "POST",
             url,
             body=body,
-            headers={"Content-Type": "application/json", "User-Agent": f"drift-reporter/{__version__}"},
+            headers={
+                "Content-Type": "application/json",
+                "User-Agent": f"drift-reporter/{__version__}",
+                **({"Authorization": basic_authentication(parts)} if parts.username else {}),
+            },
             timeout=Timeout(total=policy.attempt_seconds),
             redirect=False,
             preload_content=False,

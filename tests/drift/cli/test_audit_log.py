@@ -112,8 +112,11 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_read(
     assert problem in line
 
 
-def test_the_webhook_needs_a_token(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DRIFT_AUDIT_TOKEN", raising=False)
+@pytest.mark.parametrize("token", ["", "\n"])
+def test_the_webhook_needs_a_token(
+    token: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFT_AUDIT_TOKEN", token)
 
     assert main(["watch", "/nonexistent", "--audit-webhook=0"]) == 2
     assert "--audit-webhook: DRIFT_AUDIT_TOKEN is not set" in capsys.readouterr().err

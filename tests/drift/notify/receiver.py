@@ -16,12 +16,15 @@ class Receiver:
     Attributes:
         url: The URL of the webhook.
         bodies: The received bodies, oldest first.
+        headers: Their headers.
+        paths: Their paths, with the query.
     """
 
     def __init__(self, url: str, responses: list[Response]) -> None:
         self.url = url
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self._responses = responses
 
     @property
@@ -31,6 +34,7 @@ class Receiver:
     def receive(self, request: BaseHTTPRequestHandler) -> None:
         self.bodies.append(request.rfile.read(int(request.headers["Content-Length"])))
         self.headers.append(dict(request.headers))
+        self.paths.append(request.path)
         answer = self._responses[0] if len(self._responses) == 1 else self._responses.pop(0)
         answer(request)
 

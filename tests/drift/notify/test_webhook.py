@@ -44,6 +44,17 @@ def test_a_message_arrives_as_json(code: int, logged: pytest.LogCaptureFixture) 
     assert "s3cr3t" not in logged.text
 
 
+def test_a_user_and_password_are_sent_as_basic_authentication(logged: pytest.LogCaptureFixture) -> None:
+    with receiving(status(200)) as receiver:
+        assert Webhook(receiver.url.replace("://", "://bob:s3cr3t%40-☃@")).send({}, QUICK) is None
+        assert Webhook(receiver.url).send({}, QUICK) is None
+
+    expected = base64.b64encode("bob:s3cr3t@-☃".encode()).decode()
+    assert receiver.headers[0]["Authorization"] == f"Basic {expected}"
+    assert "Authorization" not in receiver.headers[1]
+    assert "s3cr3t" not in logged.text
+
+
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
 def test_a_temporary_failure_is_retried(code: int) -> None:
     with receiving(status(code), status(code), status(200)) as receiver:
@@ -294,6 +305,14 @@ def test_a_failed_delivery_is_repeated(to: To, stderr: Stderr) -> None:
         assert scan() == 1
 
     assert [changes(document) for document in receiver.documents] == [["new data.key"], ["new data.key"]]
+
+
+def test_a_line_break_at_the_end_of_the_url_is_not_a_part_of_it(to: To) -> None:
+    with receiving(status(200)) as receiver:
+        to(f"{receiver.url}\n")
+        assert scan() == 1
+
+    assert receiver.paths == ["/services/s3cr3t-path?sig=s3cr3t-query"]
 
 
 @pytest.mark.parametrize("url", ["http://example.com/s3cr3t", "s3cr3t", "http://[s3cr3t"])
