@@ -124,7 +124,9 @@ class RunRecorder:
                     report_url=self._options.report_url,
                 )
             except HistoryError as error:
-                problem = str(error)
+                # The receiver may have the notifications, but they are still in the history.
+                _warn(f"{error}; the next run sends the notifications of this one, perhaps again")
+                continue
             if problem is not None:
                 _warn(f"notification not sent: the receiver in {_URL_VARIABLE}: {problem}; the next run tries again")
 

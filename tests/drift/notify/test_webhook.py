@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from drift.cli import main
+from drift.errors import HistoryError
 from drift.history.store import History
 from drift.model import Status
 from drift.notify.webhook import RetryPolicy, Webhook, deliver
@@ -313,6 +314,24 @@ def test_a_line_break_at_the_end_of_the_url_is_not_a_part_of_it(to: To) -> None:
         assert scan() == 1
 
     assert receiver.paths == ["/services/s3cr3t-path?sig=s3cr3t-query"]
+
+
+def test_what_was_sent_is_sent_again_if_the_history_cannot_be_written_after_that(
+    to: To, monkeypatch: pytest.MonkeyPatch, stderr: Stderr
+) -> None:
+    def refuse(history: History, _: object) -> None:
+        raise HistoryError(f"{history.file}: cannot be used: database or disk is full")
+
+    with receiving(status(200)) as receiver, monkeypatch.context() as patched:
+        patched.setattr(History, "mark_delivered", refuse)
+        to(receiver.url)
+        assert scan() == 1
+
+    assert [changes(document) for document in receiver.documents] == [["new data.key"]]
+    assert stderr() == (
+        "drift: h.db: cannot be used: database or disk is full; the next run sends the notifications of this one, "
+        "perhaps again\n"
+    )
 
 
 @pytest.mark.parametrize("url", ["http://example.com/s3cr3t", "s3cr3t", "http://[s3cr3t"])
