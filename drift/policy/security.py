@@ -198,10 +198,14 @@ def _role_level(role: Json) -> float | None:
 
 
 def _accepts_more(before: Json, after: Json) -> bool:
-    """Whether a load balancer accepts addresses that it did not accept before. No range is every address."""
-    if not before:
+    """Whether a load balancer accepts addresses that it did not accept before. The default is ``0.0.0.0/0``."""
+    if _has_all_addresses(before):
         return False
-    return not after or any(not is_within(one, _strings(before)) for one in _strings(after))
+    return _has_all_addresses(after) or any(not is_within(one, _strings(before)) for one in _strings(after))
+
+
+def _has_all_addresses(ranges: Json) -> bool:
+    return not ranges or "0.0.0.0/0" in _strings(ranges)
 
 
 def hosts_with_tls(tls: Json) -> frozenset[str]:

@@ -84,6 +84,7 @@ PAIRS: list[tuple[Any, str, Json, Json]] = [
     ("Service", "spec.loadBalancerSourceRanges", ["10.0.0.0/8"], None),
     ("Service", "spec.loadBalancerSourceRanges", ["10.1.0.0/16"], ["10.0.0.0/8"]),
     ("Service", "spec.loadBalancerSourceRanges", ["10.0.0.0/8"], ["10.0.0.0/8", "0.0.0.0/0"]),
+    ("Service", "spec.loadBalancerSourceRanges", ["10.0.0.0/8", "fd00::/8"], ["0.0.0.0/0", "::/0"]),
     (("Ingress", NETWORKING), "spec.tls", [{"hosts": ["a"]}, {"hosts": ["b"]}], [{"hosts": ["a"]}]),
     (("Ingress", NETWORKING), "spec.tls", [{"secretName": "s"}], None),
     (("Ingress", NETWORKING), "spec.tls", [{"hosts": ["*.example.com"]}], [{"hosts": ["a.example.com"]}]),
@@ -151,6 +152,10 @@ NEITHER: list[tuple[Any, str, Json, Json]] = [
     ("Deployment", f"{POD}.volumes[name=x].hostPath.path", "/a", "/b"),
     ("Namespace", 'metadata.labels["pod-security.kubernetes.io/warn"]', "restricted", "privileged"),
     ("Namespace", ENFORCE, "restricted", "no such level"),
+    # The default.
+    ("Service", "spec.loadBalancerSourceRanges", ["0.0.0.0/0"], None),
+    ("Service", "spec.loadBalancerSourceRanges", None, ["0.0.0.0/0", "::/0"]),
+    ("Service", "spec.loadBalancerSourceRanges", ["0.0.0.0/0"], ["0.0.0.0/0", "10.0.0.0/8"]),
     (("NetworkPolicy", NETWORKING), "spec.ingress", [FROM_ALL], [FROM_ALL, FROM_WEB]),
     (("NetworkPolicy", NETWORKING), "spec.ingress", [_from(PODS, OTHER)], [_from(PODS), _from(OTHER)]),
     (
