@@ -29,6 +29,7 @@ def add_people(people: _Flags) -> None:
     add_list(
         people,
         "--audit-log",
+        type=path,
         metavar="PATH",
         help=(
             "name the users behind the findings, from this audit log of the API server: a file with those rotated out "
@@ -80,12 +81,13 @@ def add_user_and_namespace(live: _Flags) -> None:
 
 def add_sources(command: argparse.ArgumentParser, paths: str) -> None:
     """Adds the sources of manifests. They replace ``sources:`` in ``drift.yaml``."""
-    command.add_argument("sources", nargs="*", metavar="SOURCE", help=paths)
+    command.add_argument("sources", nargs="*", type=path, metavar="SOURCE", help=paths)
     sources = command.add_argument_group("sources")
     add_list(
         sources,
         "-f",
         "--filename",
+        type=path,
         metavar="SOURCE",
         help="the same as SOURCE without a flag, as with kubectl; repeatable",
     )
@@ -113,6 +115,7 @@ def add_sources(command: argparse.ArgumentParser, paths: str) -> None:
     add_list(
         sources,
         "--checkout",
+        type=path,
         metavar="[URL=]PATH",
         help="a local checkout of a repository that Flux or Argo CD syncs, matched by its remotes or URL; repeatable "
         "(default: the one of the working directory)",
@@ -120,7 +123,9 @@ def add_sources(command: argparse.ArgumentParser, paths: str) -> None:
     sources.add_argument(
         "--release", metavar="NAME", help="the release name for the chart (default: the name of the chart)"
     )
-    add_list(sources, "--values", metavar="FILE", help="a values file of the chart, as with helm; repeatable")
+    add_list(
+        sources, "--values", type=path, metavar="FILE", help="a values file of the chart, as with helm; repeatable"
+    )
     add_list(
         sources, "--set", dest="set_values", metavar="KEY=VALUE", help="a value of the chart, as with helm; repeatable"
     )
@@ -142,6 +147,7 @@ def add_config(to: _Flags) -> None:
     """Adds ``--config``."""
     to.add_argument(
         "--config",
+        type=path,
         metavar="FILE",
         help="the settings file, with ignore rules (default: drift.yaml in the current folder, if it exists)",
     )
@@ -152,6 +158,26 @@ def _release(text: str) -> str:
 
     if not RELEASE_NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not all, NAME or NAMESPACE/NAME")
+    return text
+
+
+def path(text: str) -> str:
+    """Returns the name of a file or folder."""
+    # An unset variable of a shell. It would be the current folder.
+    if not text:
+        raise argparse.ArgumentTypeError("'' names no file")
+    return text
+
+
+def _applier(text: str) -> str:
+    if not text.strip() or "*" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the full name of a field manager")
+    return text
+
+
+def _scope(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name")
     return text
 
 
@@ -166,6 +192,7 @@ def add_comparison(scan: _Flags) -> None:
     add_list(
         scan,
         "--applier",
+        type=_applier,
         metavar="NAME",
         help="the name of an additional field manager that applies Git to the cluster; repeatable",
     )
@@ -186,11 +213,13 @@ def add_history(history: _Flags) -> None:
     """Adds the flags of the history."""
     history.add_argument(
         "--history",
+        type=path,
         metavar="FILE",
         help="record findings in this file, and report their ages and which are new or resolved",
     )
     history.add_argument(
         "--history-scope",
+        type=_scope,
         metavar="NAME",
         help="the name of this scan in the file (default: the manifests' paths and the namespace)",
     )
@@ -205,7 +234,9 @@ def port(text: str) -> int:
 
 def add_saved_report(to: argparse.ArgumentParser) -> None:
     """Adds a saved report and the names of findings in it."""
-    to.add_argument("report", metavar="REPORT.json", help="a report written by --output json, or - for standard input")
+    to.add_argument(
+        "report", type=path, metavar="REPORT.json", help="a report written by --output json, or - for standard input"
+    )
     to.add_argument(
         "names",
         nargs="*",

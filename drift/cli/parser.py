@@ -22,6 +22,7 @@ from drift.cli.flags import (
     add_sources,
     add_user_and_namespace,
     duration,
+    path,
     port,
     report_url,
 )
@@ -284,6 +285,7 @@ def _add_report(commands: _Commands) -> None:
     add_list(
         live,
         "--live",
+        type=path,
         metavar="PATH",
         help="compare with a dump (kubectl get ... -o yaml --show-managed-fields) instead of a cluster; repeatable",
     )
@@ -366,6 +368,7 @@ def _add_watch(commands: _Commands) -> None:
     add_list(
         people,
         "--audit-log",
+        type=path,
         metavar="FILE",
         help="name the users behind the findings from this audit log of the API server, and follow it; repeatable",
     )
@@ -385,10 +388,11 @@ def _add_watch(commands: _Commands) -> None:
     )
     people.add_argument(
         "--audit-tls-cert",
+        type=path,
         metavar="FILE",
         help="receive audit events over TLS with this certificate, in PEM, which is read again when it is renewed",
     )
-    people.add_argument("--audit-tls-key", metavar="FILE", help="the private key of the certificate, in PEM")
+    people.add_argument("--audit-tls-key", type=path, metavar="FILE", help="the private key of the certificate, in PEM")
     add_audit_users(people)
     add_history(watch.add_argument_group("history"))
     served = watch.add_argument_group("HTTP server")
@@ -428,7 +432,11 @@ def _add_render(commands: _Commands) -> None:
         epilog=_RENDER_EPILOG,
     )
     rendering.add_argument(
-        "reports", nargs="+", metavar="REPORT.json", help="a report written by --output json, or - for standard input"
+        "reports",
+        nargs="+",
+        type=path,
+        metavar="REPORT.json",
+        help="a report written by --output json, or - for standard input",
     )
     add_output(rendering, verbose="also show ignored findings in the text report")
 
@@ -471,7 +479,7 @@ def _add_guard(commands: _Commands) -> None:
         epilog=_GUARD_EPILOG,
     )
     guarding.add_argument(
-        "report", metavar="REPORT.json", help="a report written by --output json, or - for standard input"
+        "report", type=path, metavar="REPORT.json", help="a report written by --output json, or - for standard input"
     )
     guarding.add_argument(
         "--base", required=True, metavar="REV", help="the Git revision into which the change is merged"
@@ -500,7 +508,7 @@ def _add_history(commands: _Commands) -> None:
         ),
         epilog=_HISTORY_EPILOG,
     )
-    history.add_argument("file", metavar="FILE", help="a file written by --history; it is not changed")
+    history.add_argument("file", type=path, metavar="FILE", help="a file written by --history; it is not changed")
     history.add_argument(
         "--since", metavar="WHEN", help="only findings open since then: a duration (30m, 12h, 7d, 2w), a date or a time"
     )

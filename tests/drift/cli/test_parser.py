@@ -94,6 +94,35 @@ def test_a_mistake_shows_no_control_characters(capsys: pytest.CaptureFixture[str
     assert "\x1b" not in first
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", ""],
+        ["report", "-f", ""],
+        *(["report", "x", flag, ""] for flag in ("--live", "--history", "--config", "--checkout", "--audit-log")),
+        ["watch", "x", "--history", ""],
+        *([command, ""] for command in ("render", "adopt", "revert", "history")),
+        ["guard", "", "--base", "main"],
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert usage_error(arguments, capsys)[0].endswith(": '' names no file")
+
+
+@pytest.mark.parametrize("name", ["", " ", "argocd*"])
+def test_an_applier_is_a_full_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = usage_error(["report", "x", "--applier", name], capsys)[0]
+
+    assert problem == f"drift report: argument --applier: {name!r} is not the full name of a field manager"
+    assert parse(["report", "x", "--applier", "argocd"]).applier == ["argocd"]
+
+
+def test_a_scope_of_the_history_is_not_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    problem = usage_error(["report", "x", "--history", "h.db", "--history-scope", ""], capsys)[0]
+
+    assert problem == "drift report: argument --history-scope: '' is not a name"
+
+
 @pytest.mark.parametrize(("arguments", "status"), [([], 2), (["help"], 0)])
 def test_without_a_command_the_help_is_printed(
     arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
