@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +30,13 @@ def chosen_outputs(options: argparse.Namespace) -> list[Output]:
     """Returns the formats of ``--output``; by default text on standard output.
 
     Raises:
-        UsageError: More than one format would go to standard output or to one file, or a file cannot be written.
+        UsageError: More than one format would go to standard output or to one file; or a file cannot be written, is an
+            input, or is the history.
     """
     outputs: list[Output] = options.output or ([] if options.quiet else [(Format.TEXT, None)])
     if sum(file is None for _, file in outputs) > 1:
         raise UsageError("only one --output can go to standard output; give the others a file: --output json=FILE")
-    first: dict[str, str] = {}
+    first = {os.path.realpath(name): f"{flag}{name}" for flag, name in _kept_files(options)}
     for form, file in outputs:
         if file is None:
             continue
@@ -46,6 +47,16 @@ def chosen_outputs(options: argparse.Namespace) -> list[Output]:
             if before is not flag:
                 raise UsageError(f"{before} and {flag} are the same file; give each a file of its own")
     return outputs
+
+
+def _kept_files(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Yields the files of a comparison that a report must not replace, each after its flag."""
+    # `drift render` lacks these flags. It may replace a report that it has read.
+    chosen = vars(options)
+    if chosen.get("history") is not None:
+        yield "--history ", chosen["history"]
+    for flag, names in (("--live ", "live"), ("--audit-log ", "audit_log"), ("", "sources")):
+        yield from ((flag, name) for name in chosen.get(names, ()))
 
 
 def _check_writable(form: Format, file: Path) -> None:

@@ -259,6 +259,22 @@ def test_a_link_to_no_file_is_found_before_the_scan(
     assert link.readlink() == Path(target)
 
 
+@pytest.mark.parametrize("flag", ["--history", "--live", "--audit-log", "SOURCE"])
+def test_a_report_does_not_replace_what_is_compared_or_the_history(
+    flag: str, comparison: list[str], folder: Path, stderr: Callable[[], str]
+) -> None:
+    kept, link = folder / "kept", folder / "link"
+    kept.write_text(Path(comparison[1]).read_text())
+    link.symlink_to(kept)
+    named = [str(kept)] if flag == "SOURCE" else [flag, str(kept)]
+
+    assert main([*comparison[:2], *named, *comparison[2:], "--output", f"json={link}"]) == 2
+
+    problem = f"{' '.join(named)} and --output json={link} are the same file; give each a file of its own"
+    assert stderr() == f"drift: {problem}\n"
+    assert kept.read_text() == Path(comparison[1]).read_text()
+
+
 @pytest.mark.parametrize("name", ["out", "./elsewhere/../out", "link"])
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_two_outputs_cannot_share_a_file(
