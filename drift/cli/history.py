@@ -75,13 +75,16 @@ class RunRecorder:
     """
 
     def __init__(self, options: argparse.Namespace, settings: Settings, sources: Sequence[str]) -> None:
+        # `drift history` does not need it.
+        from drift.scanning.unmanaged import SEARCHED_KINDS  # noqa: PLC0415
+
         require_scope_name(sources, options.history_scope)
         self._sources = sources
         self.failed = False
         self._options = options
         self._form = None if options.notify is None else MessageFormat(options.notify)
         self._history = History(Path(options.history), _warn)
-        self._coverage = ScanCoverage(settings.unmanaged, settings.skips)
+        self._coverage = ScanCoverage(settings.unmanaged, settings.skips, kinds=SEARCHED_KINDS)
         self._recorded: list[tuple[Scope, Report]] = []
 
     def record(self, report: Report, source: LiveSource) -> Report:

@@ -130,8 +130,9 @@ STATES: Final[Mapping[EpisodeState, str]] = {
         "again, a person or a controller works against Git."
     ),
     EpisodeState.IGNORED: (
-        "The finding still exists and no longer counts: a rule ignores it, a controller owns the field now, or "
-        "drift.yaml skips the kind. It is not resolved, and the mean time to resolve does not include it."
+        "The finding may still exist, but no longer counts: a rule ignores it, a controller owns the field now, "
+        "drift.yaml skips the kind, or Git no longer uses the namespace or kind of an unmanaged object. It is not "
+        "resolved, and the mean time to resolve does not include it."
     ),
 }
 

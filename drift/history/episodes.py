@@ -191,11 +191,13 @@ class ScanCoverage:
         unmanaged: Where the scan looked for unmanaged objects.
         left_out: Returns whether the user excludes an object.
         covers: Returns whether the scan was meant to include an object. A scan may be one part of a larger one.
+        kinds: Group and kind of what `Unmanaged.NAMESPACE` searches besides the kinds of the manifests; None for all.
     """
 
     unmanaged: Unmanaged = Unmanaged.NAMESPACE
     left_out: Callable[[ObjectKey], bool] = lambda _: False
     covers: Callable[[ObjectKey], bool] = lambda _: True
+    kinds: Collection[tuple[str, str]] | None = None
 
 
 DEFAULT_COVERAGE: Final = ScanCoverage()
@@ -248,6 +250,7 @@ def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: S
     seen = tuple((episodes[id_], found) for id_, found in drift.items() if id_ in episodes)
     items = {item.key: item for item in report.objects}
     reported_ids = {finding.id for finding in report.findings}
+    searches = _searches(report, coverage)
     is_complete = report.verdict is not Verdict.INCOMPLETE
     # The object of a finding may be in a manifest that cannot be read or rendered.
     may_resolve = report.knows_desired
@@ -261,7 +264,8 @@ def episode_changes(report: Report, was_open: Iterable[OpenEpisode], coverage: S
             (one, state)
             for id_, one in episodes.items()
             if id_ not in drift
-            and (state := _end_state(one, items, reported_ids, coverage, is_complete=is_complete)) is not None
+            and (state := _end_state(one, items, reported_ids, coverage, searches=searches, is_complete=is_complete))
+            is not None
             and (may_resolve or state is not EpisodeState.RESOLVED)
         ),
     )
@@ -280,6 +284,7 @@ def _end_state(
     reported_ids: Collection[str],
     coverage: ScanCoverage,
     *,
+    searches: Callable[[ObjectKey], bool],
     is_complete: bool,
 ) -> EpisodeState | None:
     """Returns how an episode ended whose finding is not drift in this scan; None if the scan cannot tell."""
@@ -288,15 +293,46 @@ def _end_state(
         return EpisodeState.IGNORED
     item = items.get(episode.key)
     if item is None:
-        if not coverage.covers(episode.key):
-            return None
-        if coverage.left_out(episode.key):
-            return EpisodeState.IGNORED
-        # The object is neither in Git nor in the cluster, if the scan searched where the finding was seen.
-        searched = episode.change is not Change.UNMANAGED or _WIDTH[coverage.unmanaged] >= _WIDTH[was_open.seen_with]
-        return EpisodeState.RESOLVED if is_complete and searched else None
+        return _end_of_absent(was_open, coverage, searches, is_complete=is_complete)
     if item.status is Status.UNCHECKED:
         return EpisodeState.IGNORED if item.is_skipped else None
+    return EpisodeState.RESOLVED
+
+
+def _searches(report: Report, coverage: ScanCoverage) -> Callable[[ObjectKey], bool]:
+    """Returns whether a scan searched the namespace and the kind of an unmanaged object, which depends on Git."""
+    in_git = [item.key for item in report.objects if item.status is not Status.UNMANAGED]
+    namespaces, kinds = {key.namespace for key in in_git}, {(key.group, key.kind) for key in in_git}
+    # A shard searches the kinds of all shards.
+    has_all_kinds = coverage.kinds is None or report.shard is not None
+    kinds.update(coverage.kinds or ())
+
+    def searches(key: ObjectKey) -> bool:
+        if coverage.unmanaged is Unmanaged.CLUSTER:
+            return True
+        return key.namespace in namespaces and (has_all_kinds or (key.group, key.kind) in kinds)
+
+    return searches
+
+
+def _end_of_absent(
+    was_open: OpenEpisode, coverage: ScanCoverage, searches: Callable[[ObjectKey], bool], *, is_complete: bool
+) -> EpisodeState | None:
+    """Returns how the episode of an object ended that is not in the report; None if the scan cannot tell."""
+    episode = was_open.episode
+    if not coverage.covers(episode.key):
+        return None
+    if coverage.left_out(episode.key):
+        return EpisodeState.IGNORED
+    if not is_complete:
+        return None
+    if episode.change is Change.UNMANAGED:
+        if _WIDTH[coverage.unmanaged] < _WIDTH[was_open.seen_with]:
+            return None
+        # What Git has dropped is also searched by its name.
+        if episode.cause is not Cause.PENDING_SYNC and not searches(episode.key):
+            return EpisodeState.IGNORED
+    # The object is neither in Git nor in the cluster.
     return EpisodeState.RESOLVED
 
 

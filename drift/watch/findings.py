@@ -18,6 +18,7 @@ from drift.objects import Json, ObjectKey, at
 from drift.report.diff import what_differs
 from drift.report.json_report import finding_document
 from drift.report.view import CAUSE_TEXT, CHANGE_SIGN, key_name, visible
+from drift.scanning.unmanaged import SEARCHED_KINDS
 from drift.words import rfc3339_ms
 
 _MINUTE: Final = 60
@@ -298,7 +299,7 @@ class Recorder:
         Returns:
             The report with ages and lifecycles from the history, or unchanged if the history cannot be used.
         """
-        coverage = ScanCoverage(settings.unmanaged, settings.skips)
+        coverage = ScanCoverage(settings.unmanaged, settings.skips, kinds=SEARCHED_KINDS)
         try:
             # An episode that ended meanwhile has its own times and state, which the scan does not know.
             self._save()

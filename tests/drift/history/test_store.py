@@ -14,7 +14,20 @@ from hypothesis import strategies as st
 from drift.errors import UsageError
 from drift.history.episodes import EpisodeState, ScanCoverage, Scope
 from drift.history.store import History, read_history, scope_of
-from drift.model import Actor, Cause, Change, ClusterInfo, IgnoredBy, Lifecycle, Report, Severity, Status, Unmanaged
+from drift.model import (
+    Actor,
+    Cause,
+    Change,
+    ClusterInfo,
+    IgnoredBy,
+    Lifecycle,
+    Report,
+    Severity,
+    Shard,
+    Status,
+    Unmanaged,
+)
+from drift.objects import ObjectKey
 from drift.sources.git import repository_path
 from tests.drift.history.scans import SCOPE, WHOLE, at, episode, findings, lifecycles
 from tests.drift.report.reports import HOSTILE, finding, item
@@ -164,11 +177,68 @@ def test_an_unmanaged_object_is_resolved_only_by_a_scan_that_searched_for_it(
 
 
 def test_a_narrower_search_that_found_an_object_can_resolve_it(history: History, episodes: Episodes) -> None:
-    history.record(at(1, UNMANAGED_POD), SCOPE, ScanCoverage(Unmanaged.CLUSTER))
-    history.record(at(2, UNMANAGED_POD), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
-    history.record(at(3), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
+    history.record(at(1, IN_SYNC, UNMANAGED_POD), SCOPE, ScanCoverage(Unmanaged.CLUSTER))
+    history.record(at(2, IN_SYNC, UNMANAGED_POD), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
+    history.record(at(3, IN_SYNC), SCOPE, ScanCoverage(Unmanaged.NAMESPACE))
 
     assert [it[3] for it in episodes()] == [EpisodeState.RESOLVED]
+
+
+@pytest.mark.parametrize(
+    ("cause", "search", "state"),
+    [
+        (Cause.MANUAL, Unmanaged.NAMESPACE, EpisodeState.IGNORED),
+        (Cause.MANUAL, Unmanaged.CLUSTER, EpisodeState.RESOLVED),
+        # What Git has dropped is searched by its name.
+        (Cause.PENDING_SYNC, Unmanaged.NAMESPACE, EpisodeState.RESOLVED),
+    ],
+)
+def test_an_unmanaged_object_is_not_resolved_because_git_no_longer_uses_its_namespace(
+    cause: Cause, search: Unmanaged, state: EpisodeState, history: History, episodes: Episodes
+) -> None:
+    pod = item("Pod", "debug", Status.UNMANAGED, finding(3, change=Change.UNMANAGED, cause=cause, **WHOLE))
+    elsewhere = item("ConfigMap", "a", Status.IN_SYNC, key=ObjectKey("", "ConfigMap", "other", "a"))
+    history.record(at(1, IN_SYNC, pod), SCOPE, ScanCoverage(search))
+    recorded = history.record(at(2, elsewhere), SCOPE, ScanCoverage(search))
+
+    assert [it[3] for it in episodes()] == [state]
+    assert len(recorded.resolved) == (state is EpisodeState.RESOLVED)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "shard", "state"),
+    [
+        ([("", "Service")], None, EpisodeState.IGNORED),
+        ([("", "Pod")], None, EpisodeState.RESOLVED),
+        # Another shard may have a manifest of the kind.
+        ([("", "Service")], Shard(1, 2), EpisodeState.RESOLVED),
+    ],
+)
+def test_an_unmanaged_object_is_not_resolved_because_git_no_longer_uses_its_kind(
+    kinds: list[tuple[str, str]], shard: Shard | None, state: EpisodeState, history: History, episodes: Episodes
+) -> None:
+    in_git = item("Pod", "web", Status.IN_SYNC)
+    history.record(at(1, IN_SYNC, in_git, UNMANAGED_POD, shard=shard), SCOPE, ScanCoverage(kinds=kinds))
+    history.record(at(2, IN_SYNC, shard=shard), SCOPE, ScanCoverage(kinds=kinds))
+
+    assert [it[3] for it in episodes()] == [state]
+
+
+def test_an_unmanaged_object_is_resolved_while_git_uses_its_kind(history: History, episodes: Episodes) -> None:
+    in_git = item("Pod", "web", Status.IN_SYNC)
+    history.record(at(1, in_git, UNMANAGED_POD), SCOPE, ScanCoverage(kinds=()))
+    history.record(at(2, in_git), SCOPE, ScanCoverage(kinds=()))
+
+    assert [it[3] for it in episodes()] == [EpisodeState.RESOLVED]
+
+
+def test_the_end_is_unknown_if_a_scan_is_incomplete_and_git_no_longer_uses_the_namespace(
+    history: History, episodes: Episodes
+) -> None:
+    history.record(at(1, IN_SYNC, UNMANAGED_POD), SCOPE)
+    history.record(at(2, errors=("not searched",)), SCOPE)
+
+    assert [it[3] for it in episodes()] == [EpisodeState.OPEN]
 
 
 def test_a_partial_scan_does_not_resolve_other_parts(history: History, episodes: Episodes) -> None:
