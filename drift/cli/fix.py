@@ -8,7 +8,8 @@ that is open.
 import argparse
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -29,9 +30,10 @@ from drift.kube.limits import SCAN_SECONDS, Deadline
 from drift.model import Report, SourceInfo, SourceKind
 from drift.objects import Manifest
 from drift.report.view import visible
-from drift.sources.git import Git, fork_of, load_manifests_at
+from drift.sources.git import Git, load_manifests_at, work_tree_of
 from drift.sources.kustomizations import kind_of_path
 from drift.sources.load import load_manifests
+from drift.sources.merge import Comparison, compared
 from drift.sources.path_renderer import render_at
 from drift.words import plural
 
@@ -194,24 +196,38 @@ def run_guard(options: argparse.Namespace) -> int:
     names = {name for selected in findings for name in selected.item.origins}
     sources = [one for one in report.sources if one.kind is not SourceKind.FILES and one.name in names]
     git = Git(Deadline(options.deadline or SCAN_SECONDS))
-    reader = _Reader(report, sources, settings.sources, exclude, git)
-    forks = {path: fork_of(Path(path), options.base, options.head or "HEAD", git) for path in reader.all_paths()}
-    if None in forks.values():
-        say(
-            f"{options.base} and the change have no commit in common in this clone, so the result includes what others "
-            "have merged; fetch the history of both (actions/checkout: fetch-depth: 0)"
-        )
-    base, unknown = reader.manifests(lambda path: forks[path] or options.base)
-    head, unknown = reader.manifests(lambda _: options.head, unknown)
-    guarded = guard(findings, base, head, unknown)
-    if any(one.effect is Effect.UNKNOWN for one in guarded) and not {*forks.values()} <= {None, options.base}:
-        # What others have added since the change began is in neither, but not unknown.
-        added, _ = reader.manifests(lambda _: options.base, unknown)
-        guarded = guard(findings, base, head, unknown, added)
+    with ExitStack() as stack:
+        paths = (*_file_paths(report), *map(_path_of, sources))
+        comparisons = _comparisons(paths, options.base, options.head, git, stack)
+        for note in dict.fromkeys(one.note for one in comparisons.values() if one.note is not None):
+            say(note)
+        reader = _Reader(report, sources, settings.sources, exclude, comparisons)
+        base, unknown = reader.manifests(lambda one: one.before)
+        head, unknown = reader.manifests(lambda one: one.after, unknown)
+        guarded = guard(findings, base, head, unknown)
+        if any(one.effect is Effect.UNKNOWN for one in guarded) and not all(
+            one.is_merged for one in comparisons.values()
+        ):
+            # What others have added since the change began is in neither, but not unknown.
+            added, _ = reader.manifests(lambda _: options.base, unknown)
+            guarded = guard(findings, base, head, unknown, added)
     write_stdout(FORMATS[options.output](guarded))
     if any(one.is_blocking for one in guarded):
         return 1
     return _INCOMPLETE if any(one.effect is Effect.UNKNOWN for one in guarded) else 0
+
+
+def _comparisons(
+    paths: Sequence[str], base: str, head: str | None, git: Git, stack: ExitStack
+) -> Mapping[str, Comparison]:
+    """Returns what to compare of each path. Paths of one work tree have the same merge."""
+    tops = {path: work_tree_of(Path(path)) for path in paths}
+    # Without a work tree, reading the path says so.
+    merges = {
+        top: Comparison(base, head, git) if top is None else stack.enter_context(compared(top, base, head, git))
+        for top in dict.fromkeys(tops.values())
+    }
+    return {path: merges[top] for path, top in tops.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,56 +239,57 @@ class _Reader:
         sources: Its sources that are rendered.
         requests: The sources of drift.yaml, which say how a chart is installed.
         exclude: The files and folders to leave out.
-        git: Runs Git.
+        comparisons: What to compare of each path.
     """
 
     report: Report
     sources: Sequence[SourceInfo]
     requests: Sequence[SourceRequest]
     exclude: Sequence[FileGlob]
-    git: Git
-
-    def all_paths(self) -> Sequence[str]:
-        """Returns the paths of files and of rendered sources."""
-        return (*self._paths(), *(_path_of(source) for source in self.sources))
+    comparisons: Mapping[str, Comparison]
 
     def manifests(
-        self, revision_of: Callable[[str], str | None], unknown: frozenset[str] = frozenset()
+        self, revision_of: Callable[[Comparison], str | None], unknown: frozenset[str] = frozenset()
     ) -> tuple[Sequence[Manifest], frozenset[str]]:
         """Returns the manifests, and the names of the sources that are unknown.
 
         Args:
-            revision_of: Returns the revision for a path; None for the work tree as it is.
+            revision_of: Returns the revision to read of a comparison; None for the work tree as it is.
             unknown: The names of the sources that are unknown already.
         """
         version = self.report.cluster.version if self.report.cluster is not None else None
-        paths: dict[str | None, list[str]] = {}
-        for path in self._paths():
-            paths.setdefault(revision_of(path), []).append(path)
-        found = [manifest for revision, at in paths.items() for manifest in self._files_at(revision, at)]
+        paths = {path: (one, revision_of(one)) for path, one in self.comparisons.items()}
+        files = {path: paths[path] for path in _file_paths(self.report)}
+        found = [*self._files([path for path, (_, revision) in files.items() if revision is None])]
+        for path, (one, revision) in files.items():
+            if revision is not None:
+                found += load_manifests_at(revision, [path], self.exclude, one.git)
         failed: set[str] = set()
         for source in self.sources:
             if source.name not in unknown:
+                one, revision = paths[_path_of(source)]
                 try:
-                    found += render_at(revision_of(_path_of(source)), source, self.requests, version, self.git)
+                    found += render_at(revision, source, self.requests, version, one.git)
                 except SourceError as error:
                     say(str(error))
                     failed.add(source.name)
         return found, unknown | failed
 
-    def _paths(self) -> Sequence[str]:
-        if not self.report.manifests.paths:
-            raise UsageError("the report names no files or folders, so there is nothing to compare at two revisions")
-        other = {source.path for source in self.report.sources if source.kind is not SourceKind.FILES}
-        return tuple(path for path in self.report.manifests.paths if path not in other)
-
-    def _files_at(self, revision: str | None, paths: Sequence[str]) -> Sequence[Manifest]:
-        if revision is not None:
-            return load_manifests_at(revision, paths, self.exclude, self.git)
+    def _files(self, paths: Sequence[str]) -> Sequence[Manifest]:
+        """Returns the manifests of files and folders as they are."""
+        if not paths:
+            return ()
         loaded = load_manifests(paths, exclude=self.exclude)
         if loaded.errors:
             raise UnreadableManifestsError(loaded.errors)
         return loaded.manifests
+
+
+def _file_paths(report: Report) -> Sequence[str]:
+    if not report.manifests.paths:
+        raise UsageError("the report names no files or folders, so there is nothing to compare at two revisions")
+    other = {source.path for source in report.sources if source.kind is not SourceKind.FILES}
+    return tuple(path for path in report.manifests.paths if path not in other)
 
 
 def _path_of(source: SourceInfo) -> str:

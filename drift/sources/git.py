@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -59,11 +59,15 @@ class Git:
         seconds: How long a command may take.
         is_isolated: Whether it ignores repositories that the environment names, and the network, from which a partial
             clone would fetch missing files.
+        environment: More environment variables.
+        names: Commits by the names under which it knows them, beside those of the repository.
     """
 
     deadline: Deadline = NO_DEADLINE
     seconds: float = _TIMEOUT
     is_isolated: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, folder: Path, *arguments: str, given: bytes = b"", index: Path | None = None) -> bytes | None:
         """Returns what a command prints; None if it fails, takes too long, or Git is not installed.
@@ -74,12 +78,13 @@ class Git:
             given: Its standard input.
             index: An index file to use instead of the one of the repository.
         """
-        done = self._ended(folder, *arguments, given=given, index=index)
+        done = self.ended(folder, *arguments, given=given, index=index)
         return done.stdout if done is not None and done.returncode == 0 else None
 
-    def _ended(
+    def ended(
         self, folder: Path, *arguments: str, given: bytes = b"", index: Path | None = None
     ) -> subprocess.CompletedProcess[bytes] | None:
+        """Returns a command that has ended, also if it failed; None if it takes too long, or Git is not installed."""
         git = shutil.which("git")
         seconds = min(self.seconds, self.deadline.remaining())
         if git is None or not seconds:
@@ -89,6 +94,7 @@ class Git:
             env = {name: env[name] for name in env.keys() - _REPOSITORY_VARIABLES} | _ISOLATED
         if index is not None:
             env["GIT_INDEX_FILE"] = str(index)
+        env |= self.environment
         options = (*_SAFE, *(_NO_NETWORK if self.is_isolated else ()), "-C", str(folder))
         # ValueError: a NUL in a name.
         with suppress(OSError, ValueError, subprocess.TimeoutExpired):
@@ -109,6 +115,7 @@ class Git:
 
     def commit(self, folder: Path, revision: str) -> str | None:
         """Returns the full hash of a revision; None if the work tree does not have it."""
+        revision = self.names.get(revision, revision)
         return self.text(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
     def commits_behind(self, folder: Path, revision: str, start: str = "HEAD") -> int:
@@ -122,7 +129,7 @@ class Git:
         top = work_tree_of(folder)
         if top is None:
             return None
-        done = self._ended(folder, "rev-parse")
+        done = self.ended(folder, "rev-parse")
         if done is None:
             return f"Git, which reads the work tree at {top}, is not installed or does not answer"
         if done.returncode == 0:
@@ -287,28 +294,6 @@ def load_manifests_at(
         raise UsageError(f"standard input has no revision {revision}; name the files or folders instead of -")
     texts = ((path, _read_revision(git or Git(), revision, Path(path), exclude)) for path in paths)
     return tuple(manifest for path, files in texts for manifest in load_documents(files, path).manifests)
-
-
-def fork_of(path: Path, base: str, head: str, git: Git) -> str | None:
-    """Returns the revision at which the history of `head` left the one of `base`; `base` if that has not moved on.
-
-    Also returns `base` if the work tree of the path lacks one of the two: reading it says so.
-
-    Args:
-        path: A path in the work tree.
-        base: Any revision that Git can resolve there.
-        head: Any other.
-        git: Runs Git.
-
-    Returns:
-        None if the clone does not hold the common history.
-    """
-    folder = _folder(path)
-    commits = [git.commit(folder, revision) for revision in (base, head)]
-    if None in commits:
-        return base
-    fork = git.text(folder, "merge-base", *map(str, commits))
-    return base if fork == commits[0] else fork
 
 
 def _folder(path: Path) -> Path:

@@ -1,0 +1,161 @@
+"""Says which revisions of a work tree to compare, to know what merging a change into its base does.
+
+If the base has moved on, Git merges the two without a work tree. What it writes goes to a temporary folder, so that the
+repository stays as it is and may be one that cannot be written.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from drift.sources.git import Git
+from drift.sources.scratch import temporary_folder
+from drift.words import first_few
+
+#: A commit needs an author. It is gone with the temporary folder.
+_AUTHOR: Final = ("-c", "user.name=drift", "-c", "user.email=drift@localhost")
+#: A split index would be written into the repository.
+_ADD: Final = ("-c", "core.splitIndex=false", "add", "--all")
+#: The exit status of ``git merge-tree`` if files conflict.
+_CONFLICT: Final = 1
+#: The number of files in conflict that a note names.
+_NAMED_FILES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The revisions of a work tree whose difference is the change.
+
+    Attributes:
+        before: The revision before the change.
+        after: The one after it; None for the files of the work tree.
+        git: Runs Git, and knows the two.
+        is_merged: Whether they are the base and what the merge makes of it. If not, others may have changed the base
+            since `before`.
+        note: What the user should know about it, or None.
+    """
+
+    before: str
+    after: str | None
+    git: Git
+    is_merged: bool = True
+    note: str | None = None
+
+
+@contextmanager
+def compared(top: Path, base: str, head: str | None, git: Git) -> Iterator[Comparison]:
+    """Merges a change, if its base has moved on. Without one of the revisions, reading it says so.
+
+    Args:
+        top: The top folder of the work tree.
+        base: The revision into which the change is merged: any that Git can resolve there.
+        head: The revision of the change; None for the files of the work tree.
+        git: Runs Git.
+
+    Yields:
+        What to compare. It is valid until the context ends.
+
+    Raises:
+        SourceError: No temporary folder can be created.
+    """
+    into, change = (git.commit(top, revision) for revision in (base, head or "HEAD"))
+    if into is None or change is None:
+        yield Comparison(base, head, git)
+        return
+    fork = git.text(top, "merge-base", into, change)
+    if fork is None:
+        note = (
+            f"{base} and the change have no commit in common in this clone, so the result includes what others "
+            "have merged; fetch the history of both (actions/checkout: fetch-depth: 0)"
+        )
+        yield Comparison(base, head, git, note=note)
+    elif fork == into != change or (fork == into and head is None):
+        # A merge would give the files of the change.
+        yield Comparison(base, head, git)
+    else:
+        with temporary_folder() as scratch:
+            yield _merged(_Merge(top, base, into, head, change, fork), _writing_to(scratch, top, git), scratch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    """A change, its base, and where it left that, as full hashes and as the user names them."""
+
+    top: Path
+    base: str
+    into: str
+    head: str | None
+    change: str
+    fork: str
+
+
+def _writing_to(scratch: Path, top: Path, git: Git) -> Git:
+    """Returns a Git that writes objects to a folder, and reads also those of the repository."""
+    written = scratch / "objects"
+    written.mkdir()
+    known = git.text(top, "rev-parse", "--git-path", "objects") or ""
+    # In quotes, because a colon ends a path.
+    quoted = str((top / known).resolve()).replace("\\", "\\\\").replace('"', '\\"')
+    others = os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES")
+    return replace(
+        git,
+        environment={
+            "GIT_OBJECT_DIRECTORY": str(written),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join([f'"{quoted}"', *([others] if others else [])]),
+        },
+    )
+
+
+def _merged(merge: _Merge, git: Git, scratch: Path) -> Comparison:
+    """Returns the base and what the merge makes of it; the change alone if Git cannot merge it."""
+    base, shown = merge.base, merge.head or "the work tree"
+    alone = Comparison(merge.fork, merge.head, git, is_merged=False)
+    change = merge.change if merge.head is not None else _work_tree(merge, git, scratch)
+    if change is None:
+        return alone
+    if change == merge.fork:
+        note = (
+            f"{base} already has every commit of {shown}, so merging it changes nothing; "
+            f"to check a rollback, compare with a commit on top of {base}"
+        )
+        return Comparison(base, base, git, note=note)
+    # Git before 2.38 cannot merge in this way.
+    options = ("--write-tree", "--name-only", "--no-messages", "-z")
+    done = git.ended(merge.top, "merge-tree", *options, merge.into, change)
+    if done is None or done.returncode not in {0, _CONFLICT}:
+        return alone
+    tree, *conflicts = done.stdout.decode("utf-8", "replace").split("\0")[:-1]
+    if done.returncode == _CONFLICT:
+        files = first_few(conflicts, _NAMED_FILES) or "the places of files"
+        note = (
+            f"merging {shown} into {base} conflicts in {files}, so the result is that of "
+            "the change alone; it may be another when the conflict is resolved"
+        )
+        return replace(alone, note=note)
+    merged, name = _commit(merge, git, tree, merge.into, change), f"the merge of {shown} into {base}"
+    return alone if merged is None else Comparison(base, name, replace(git, names={name: merged}))
+
+
+def _work_tree(merge: _Merge, git: Git, scratch: Path) -> str | None:
+    """Returns a commit of the files of the work tree; HEAD if it has the same ones, None if Git cannot make one."""
+    known = git.text(merge.top, "rev-parse", "--git-path", "index")
+    if known is None:
+        return None
+    index = scratch / "index"
+    # With it, Git need not read the files that have not changed.
+    with suppress(OSError):
+        shutil.copy2(merge.top / known, index)
+    if git.run(merge.top, *_ADD, index=index) is None:
+        return None
+    tree = (git.run(merge.top, "write-tree", index=index) or b"").decode().strip()
+    is_head = tree == git.text(merge.top, "rev-parse", "--verify", f"{merge.change}^{{tree}}")
+    return merge.change if is_head else _commit(merge, git, tree, merge.change)
+
+
+def _commit(merge: _Merge, git: Git, tree: str, *parents: str) -> str | None:
+    options = (option for parent in parents for option in ("-p", parent))
+    return git.text(merge.top, *_AUTHOR, "commit-tree", *options, "-m", "drift", tree)
