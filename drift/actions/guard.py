@@ -61,7 +61,9 @@ def guard(
     base: Sequence[Manifest],
     head: Sequence[Manifest],
     unknown: Collection[str] = (),
-    elsewhere: Sequence[Manifest] = (),
+    into: Sequence[Manifest] | None = None,
+    *,
+    has_moved_files: bool = False,
 ) -> tuple[Guarded, ...]:
     """Returns what a merge does to each open edit by hand, those that it undoes first.
 
@@ -70,12 +72,14 @@ def guard(
         base: The manifests before the change.
         head: The manifests after it.
         unknown: The names of the sources whose manifests are not known.
-        elsewhere: Manifests that others may have added since the change began.
+        into: The manifests that the change is merged into, if others may have changed them since `base`.
+        has_moved_files: Whether they have renamed files, so that the merge may change an object that is only in `into`.
     """
-    before, after, other = _Index(base), _Index(head), _Index(elsewhere)
+    before = _Index(base)
+    sides = _Sides(before, _Index(head), before if into is None else _Index(into), unknown, has_moved_files)
     order = list(Effect)
     guarded = [
-        Guarded(selected, _effect(selected, before, after, other, unknown))
+        Guarded(selected, _effect(selected, sides))
         for selected in findings
         if selected.finding.cause in {Cause.MANUAL, Cause.UNKNOWN}
     ]
@@ -99,22 +103,34 @@ class _Index:
         return next((one.body for one in found if is_wide or one.namespace in {None, item.namespace}), ABSENT)
 
 
-def _effect(selected: Selected, before: _Index, after: _Index, other: _Index, unknown: Collection[str]) -> Effect:
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The manifests before and after the change, and those that it is merged into: see `guard`."""
+
+    before: _Index
+    after: _Index
+    into: _Index
+    unknown: Collection[str]
+    has_moved_files: bool
+
+
+def _effect(selected: Selected, sides: _Sides) -> Effect:
     item, finding = selected.item, selected.finding
-    base, head = before.find(item), after.find(item)
-    if any(name in unknown for name in item.origins):
+    base, head, other = (index.find(item) for index in (sides.before, sides.after, sides.into))
+    if any(name in sides.unknown for name in item.origins):
         return Effect.UNKNOWN
     if not finding.path:
-        return _effect_on_object(item, finding.change, base, head)
+        is_untouched = (head is ABSENT) in {base is ABSENT, other is ABSENT}
+        return Effect.LEAVES if is_untouched else _effect_on_object(item, finding.change, head)
     if base is ABSENT and head is ABSENT:
-        # The report compared it with a manifest, so these manifests are not the ones that it was made from.
-        return Effect.UNKNOWN if other.find(item) is ABSENT else Effect.LEAVES
+        # The report compared it with a manifest: either others have added or moved it, or these are not its manifests.
+        return Effect.UNKNOWN if other is ABSENT or sides.has_moved_files else Effect.LEAVES
     path, live_items = parse(finding.path), _live_items(item)
-    in_base, in_head = (_path_in(root, path, live_items) for root in (base, head))
-    if _removes_surroundings(base, in_base, head, in_head):
+    in_base, in_head, in_other = (_path_in(root, path, live_items) for root in (base, head, other))
+    if all(_removes_surroundings(*held, head, in_head) for held in ((base, in_base), (other, in_other))):
         return Effect.OVERWRITES
     old, new = value_at_path(base, in_base), value_at_path(head, in_head)
-    if _same(old, new):
+    if _same(old, new) or _same(value_at_path(other, in_other), new):
         return Effect.LEAVES
     reported = ABSENT if finding.change is Change.ADDED else finding.desired
     live = ABSENT if finding.change is Change.REMOVED else finding.live
@@ -194,9 +210,8 @@ def _removes_surroundings(base: Json, in_base: Path, head: Json, in_head: Path) 
     )
 
 
-def _effect_on_object(item: ObjectReport, change: Change, base: Json, head: Json) -> Effect:
-    if (base is ABSENT) == (head is ABSENT):
-        return Effect.LEAVES
+def _effect_on_object(item: ObjectReport, change: Change, head: Json) -> Effect:
+    """Returns what a change does that adds an object, or removes it."""
     if change is Change.MISSING:
         return Effect.CODIFIES if head is ABSENT else Effect.OVERWRITES
     if head is ABSENT:

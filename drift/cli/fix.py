@@ -179,7 +179,7 @@ def run_revert(options: argparse.Namespace) -> int:
 def run_guard(options: argparse.Namespace) -> int:
     """Compares the manifests before and after a change where the report has drift.
 
-    The change begins where its history left the base: what others have merged into the base since is not a part of it.
+    What others have merged into the base since the change left it is not a part of the change.
 
     Returns:
         0; 1 if the change would undo an edit by hand; 3 if that cannot be told for one.
@@ -204,13 +204,11 @@ def run_guard(options: argparse.Namespace) -> int:
         reader = _Reader(report, sources, settings.sources, exclude, comparisons)
         base, unknown = reader.manifests(lambda one: one.before)
         head, unknown = reader.manifests(lambda one: one.after, unknown)
-        guarded = guard(findings, base, head, unknown)
-        if any(one.effect is Effect.UNKNOWN for one in guarded) and not all(
-            one.is_merged for one in comparisons.values()
-        ):
-            # What others have added since the change began is in neither, but not unknown.
-            added, _ = reader.manifests(lambda _: options.base, unknown)
-            guarded = guard(findings, base, head, unknown, added)
+        into, has_moved_files = None, any(one.has_moved_files for one in comparisons.values())
+        if not all(one.is_merged for one in comparisons.values()):
+            # What others have changed since the change began is in neither.
+            into, unknown = reader.manifests(lambda _: options.base, unknown)
+        guarded = guard(findings, base, head, unknown, into, has_moved_files=has_moved_files)
     write_stdout(FORMATS[options.output](guarded))
     if any(one.is_blocking for one in guarded):
         return 1

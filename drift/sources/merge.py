@@ -36,6 +36,7 @@ class Comparison:
         git: Runs Git, and knows the two.
         is_merged: Whether they are the base and what the merge makes of it. If not, others may have changed the base
             since `before`.
+        has_moved_files: Whether they have renamed files, which a merge changes where they are now.
         note: What the user should know about it, or None.
     """
 
@@ -43,6 +44,7 @@ class Comparison:
     after: str | None
     git: Git
     is_merged: bool = True
+    has_moved_files: bool = False
     note: str | None = None
 
 
@@ -113,10 +115,9 @@ def _writing_to(scratch: Path, top: Path, git: Git) -> Git:
 def _merged(merge: _Merge, git: Git, scratch: Path) -> Comparison:
     """Returns the base and what the merge makes of it; the change alone if Git cannot merge it."""
     base, shown = merge.base, merge.head or "the work tree"
-    alone = Comparison(merge.fork, merge.head, git, is_merged=False)
     change = merge.change if merge.head is not None else _work_tree(merge, git, scratch)
     if change is None:
-        return alone
+        return _alone(merge, git)
     if change == merge.fork:
         note = (
             f"{base} already has every commit of {shown}, so merging it changes nothing; "
@@ -127,7 +128,7 @@ def _merged(merge: _Merge, git: Git, scratch: Path) -> Comparison:
     options = ("--write-tree", "--name-only", "--no-messages", "-z")
     done = git.ended(merge.top, "merge-tree", *options, merge.into, change)
     if done is None or done.returncode not in {0, _CONFLICT}:
-        return alone
+        return _alone(merge, git)
     tree, *conflicts = done.stdout.decode("utf-8", "replace").split("\0")[:-1]
     if done.returncode == _CONFLICT:
         files = first_few(conflicts, _NAMED_FILES) or "the places of files"
@@ -135,9 +136,15 @@ def _merged(merge: _Merge, git: Git, scratch: Path) -> Comparison:
             f"merging {shown} into {base} conflicts in {files}, so the result is that of "
             "the change alone; it may be another when the conflict is resolved"
         )
-        return replace(alone, note=note)
+        return _alone(merge, git, note)
     merged, name = _commit(merge, git, tree, merge.into, change), f"the merge of {shown} into {base}"
-    return alone if merged is None else Comparison(base, name, replace(git, names={name: merged}))
+    return _alone(merge, git) if merged is None else Comparison(base, name, replace(git, names={name: merged}))
+
+
+def _alone(merge: _Merge, git: Git, note: str | None = None) -> Comparison:
+    options = ("--find-renames", "--diff-filter=R", "--name-only", "--no-ext-diff", "--no-textconv")
+    moved = git.text(merge.top, "diff-tree", "-r", *options, merge.fork, merge.into)
+    return Comparison(merge.fork, merge.head, git, is_merged=False, has_moved_files=moved != "", note=note)
 
 
 def _work_tree(merge: _Merge, git: Git, scratch: Path) -> str | None:

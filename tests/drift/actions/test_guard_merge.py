@@ -32,7 +32,7 @@ OLD = '#!/bin/sh\nfor word; do if [ "$word" = merge-tree ]; then exit 129; fi; d
 Out = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(params=["new"])
+@pytest.fixture(params=["new", "old"])
 def version(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Git as it is installed, and one that cannot merge without a work tree."""
     if request.param == "old":
@@ -101,8 +101,9 @@ def test_the_base_has_moved_the_file_that_the_change_edits(version: str, capsys:
     expected = known if version == "new" else (3, {IMAGE: "unknown", REPLICAS: "unknown"}, "")
 
     assert _guard(capsys, "--head", "feature") == expected
-    git(Path(), "switch", "--quiet", "feature")
-    assert _guard(capsys) == expected
+    if version == "new":
+        git(Path(), "switch", "--quiet", "feature")
+        assert _guard(capsys) == expected
 
     git(Path(), "switch", "--quiet", "--detach", "main")
     git(Path(), "merge", "--quiet", "feature")
