@@ -8,7 +8,7 @@ that is open.
 import argparse
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from drift.objects import Manifest
 from drift.report.view import visible
 from drift.sources.git import Git, load_manifests_at, work_tree_of
 from drift.sources.kustomizations import kind_of_path
-from drift.sources.load import load_manifests
+from drift.sources.load import exists, load_manifests
 from drift.sources.merge import Comparison, compared
 from drift.sources.path_renderer import render_at
 from drift.words import plural
@@ -203,11 +203,12 @@ def run_guard(options: argparse.Namespace) -> int:
             say(note)
         reader = _Reader(report, sources, settings.sources, exclude, comparisons)
         base, unknown = reader.manifests(lambda one: one.before)
-        head, unknown = reader.manifests(lambda one: one.after, unknown)
         into, has_moved_files = None, any(one.has_moved_files for one in comparisons.values())
         if not all(one.is_merged for one in comparisons.values()):
             # What others have changed since the change began is in neither.
             into, unknown = reader.manifests(lambda _: options.base, unknown)
+        known = frozenset(origin for manifest in (*base, *(into or ())) for origin in manifest.origins)
+        head, unknown = reader.manifests(lambda one: one.after, unknown, known)
         guarded = guard(findings, base, head, unknown, into, has_moved_files=has_moved_files)
     write_stdout(FORMATS[options.output](guarded))
     if any(one.is_blocking for one in guarded):
@@ -247,18 +248,22 @@ class _Reader:
     comparisons: Mapping[str, Comparison]
 
     def manifests(
-        self, revision_of: Callable[[Comparison], str | None], unknown: frozenset[str] = frozenset()
+        self,
+        revision_of: Callable[[Comparison], str | None],
+        unknown: frozenset[str] = frozenset(),
+        may_be_gone: frozenset[str] = frozenset(),
     ) -> tuple[Sequence[Manifest], frozenset[str]]:
         """Returns the manifests, and the names of the sources that are unknown.
 
         Args:
             revision_of: Returns the revision to read of a comparison; None for the work tree as it is.
             unknown: The names of the sources that are unknown already.
+            may_be_gone: The paths and the names of sources that a change may have removed from the work tree.
         """
         version = self.report.cluster.version if self.report.cluster is not None else None
         paths = {path: (one, revision_of(one)) for path, one in self.comparisons.items()}
         files = {path: paths[path] for path in _file_paths(self.report)}
-        found = [*self._files([path for path, (_, revision) in files.items() if revision is None])]
+        found = [*self._files([path for path, (_, revision) in files.items() if revision is None], may_be_gone)]
         for path, (one, revision) in files.items():
             if revision is not None:
                 found += load_manifests_at(revision, [path], self.exclude, one.git)
@@ -266,6 +271,8 @@ class _Reader:
         for source in self.sources:
             if source.name not in unknown:
                 one, revision = paths[_path_of(source)]
+                if revision is None and source.name in may_be_gone and not exists(_path_of(source)):
+                    continue
                 try:
                     found += render_at(revision, source, self.requests, version, one.git)
                 except SourceError as error:
@@ -273,11 +280,11 @@ class _Reader:
                     failed.add(source.name)
         return found, unknown | failed
 
-    def _files(self, paths: Sequence[str]) -> Sequence[Manifest]:
+    def _files(self, paths: Sequence[str], may_be_gone: Collection[str]) -> Sequence[Manifest]:
         """Returns the manifests of files and folders as they are."""
         if not paths:
             return ()
-        loaded = load_manifests(paths, exclude=self.exclude)
+        loaded = load_manifests(paths, exclude=self.exclude, may_be_gone=may_be_gone)
         if loaded.errors:
             raise UnreadableManifestsError(loaded.errors)
         return loaded.manifests

@@ -124,12 +124,12 @@ class Git:
             return 0
         return int(self.text(folder, "rev-list", "--count", "--end-of-options", f"{start}..{revision}") or 0)
 
-    def refusal(self, folder: Path) -> str | None:
-        """Returns why Git does not read the work tree around a folder, with the way out; None if there is none."""
-        top = work_tree_of(folder)
+    def refusal(self, path: Path) -> str | None:
+        """Returns why Git does not read the work tree around a path, with the way out; None if there is none."""
+        top = work_tree_of(path)
         if top is None:
             return None
-        done = self.ended(folder, "rev-parse")
+        done = self.ended(top, "rev-parse")
         if done is None:
             return f"Git, which reads the work tree at {top}, is not installed or does not answer"
         if done.returncode == 0:
@@ -297,7 +297,8 @@ def load_manifests_at(
 
 
 def _folder(path: Path) -> Path:
-    return path if is_folder(path) else path.parent
+    """Returns the folder of a path. It is above the path's if that was removed."""
+    return next((folder for folder in (path, *path.parents) if is_folder(folder)), path)
 
 
 def _render_at(revision: str, path: RenderedPath, git: Git) -> Iterator[Manifest]:

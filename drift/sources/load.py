@@ -6,7 +6,7 @@ cannot be read is an error in the result; the others are read nevertheless.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,10 @@ class LoadedManifests:
 
 
 def load_manifests(
-    paths: Sequence[str], reader: ParallelReader | None = None, exclude: Sequence[FileGlob] = ()
+    paths: Sequence[str],
+    reader: ParallelReader | None = None,
+    exclude: Sequence[FileGlob] = (),
+    may_be_gone: Collection[str] = (),
 ) -> LoadedManifests:
     """Reads all manifests below some paths.
 
@@ -81,26 +84,37 @@ def load_manifests(
         paths: Files, folders, or ``-`` for standard input.
         reader: Reads files in a second process; None for none.
         exclude: Files and folders to leave out.
+        may_be_gone: The paths that need not exist or have a manifest.
 
     Raises:
-        UsageError: A path does not exist or has no manifest, or a chart or kustomization must be rendered first.
+        UsageError: Another path does not exist or has no manifest, or a chart or kustomization must be rendered first.
         UnreadableManifestsError: No document can be read.
     """
     loading = _Loading()
-    files = _read_all(paths, {} if reader is None else reader.read(), exclude)
+    present = [path for path in paths if path not in may_be_gone or exists(path)]
+    files = _read_all(present, {} if reader is None else reader.read(), exclude)
     for file in files if len(paths) == 1 else _each_once(files, loading.other_paths):
         loading.add(file)
     loaded = loading.result(paths, exclude)
     if not loaded.manifests and loaded.errors:
         raise UnreadableManifestsError(loaded.errors)
-    if not loaded.manifests:
+    required = [path for path in dict.fromkeys(paths) if path not in may_be_gone]
+    if not loaded.manifests and required:
         raise UsageError(_nothing_to_compare(paths, loading.generated_names))
     # A volume that is not mounted must not be in sync because of another path.
     useful = loading.useful_paths
-    empty = [path for path in dict.fromkeys(paths) if path not in useful and not _is_emptied(path, exclude)]
+    empty = [path for path in required if path not in useful and not _is_emptied(path, exclude)]
     if empty:
         raise UsageError(_nothing_to_compare(empty, ()))
     return loaded
+
+
+def exists(path: str) -> bool:
+    """Returns whether a path exists; True if it may not be looked at: reading it says so."""
+    try:
+        return mode_of(Path(path)) is not None
+    except OSError:
+        return True
 
 
 def _is_emptied(path: str, exclude: Sequence[FileGlob]) -> bool:

@@ -1,6 +1,7 @@
 """`drift guard`: what a merge does to each open edit by hand."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -444,3 +445,35 @@ def test_without_the_common_history_the_base_itself_is_compared(repository: Path
     assert status == 1
     assert "overwrites  Deployment shop/web spec.replicas" in printed.out
     assert "main and the change have no commit in common in this clone" in printed.err
+
+
+def test_a_change_removes_the_folder_of_the_manifests(repository: Path, capsys: Out) -> None:
+    folder = repository / "apps/shop/manifests"
+    folder.mkdir(parents=True)
+    (folder / "shop.yaml").write_text(MANIFESTS)
+    git(repository, "add", "apps")
+    git(repository, "commit", "--quiet", "--message=folder")
+    path = str(folder.relative_to(repository))
+    assert main(["report", path, "--live", "live.yaml", "--output", "json=report.json"]) == 1
+
+    (folder / "shop.yaml").unlink()
+    removed = _guard(capsys)
+
+    assert (removed[0], removed[1][IMAGE], removed[1]["ConfigMap/gone"]) == (1, "overwrites", "codifies")
+    for gone in (path, "apps/shop", "apps"):
+        shutil.rmtree(gone)
+        assert _guard(capsys) == removed
+    git(repository, "commit", "--quiet", "--all", "--message=gone")
+    assert _guard(capsys, "--base", "main^", "--head", "main") == removed
+    assert _guard(capsys, "--base", "main^") == removed
+
+
+def test_a_path_that_the_base_does_not_have_is_an_error(
+    repository: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    capsys.readouterr()
+
+    assert main(["guard", "../report.json", "--base", "main"]) == 2
+    assert capsys.readouterr().err == "drift: shop.yaml: no such file or folder\n"

@@ -75,6 +75,18 @@ def test_a_kustomization_is_built_at_both_revisions(
     assert _effect(capsys)[:2] == (0, "leaves")
 
 
+@pytest.mark.usefixtures("kustomize")
+def test_a_change_removes_the_kustomization(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {f"clusters/{name}": text for name, text in KUSTOMIZED.items()}
+    _repository(files, "clusters/prod")
+    for folder in ("clusters/prod", "clusters"):
+        git(Path(), "rm", "-r", "--quiet", folder)
+        assert _effect(capsys)[:2] == (1, "overwrites")
+    git(Path(), "commit", "--quiet", "--message=gone")
+    assert _effect(capsys, "--base", "main^", "--head", "main")[:2] == (1, "overwrites")
+
+
 @pytest.mark.usefixtures("helm")
 def test_a_chart_is_rendered_with_the_values_of_each_revision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out

@@ -251,15 +251,16 @@ def test_a_folder_outside_of_git_has_no_revisions(tmp_path: Path) -> None:
         load_manifests_at("HEAD", [str(tmp_path)])
 
 
+@pytest.mark.parametrize("path", ["apps", "apps/a.yaml", "removed/apps"])
 def test_a_work_tree_that_git_does_not_trust_differs_from_none(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
+    repository: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
 
     with pytest.raises(UsageError, match=rf"another user owns; run `git config .* safe.directory {repository}`$"):
-        load_manifests_at("HEAD", [str(repository / "apps")])
+        load_manifests_at("HEAD", [str(repository / path)])
 
 
 def test_a_broken_work_tree_differs_from_none(repository: Path) -> None:
