@@ -30,8 +30,12 @@ MAX_DEPTH: Final = 200
 #: How many seconds a command may take, and one that only adds a remark to the report.
 _TIMEOUT: Final = 60.0
 _SHORT_TIMEOUT: Final = 10.0
-#: The configuration of a clone must not run a program or change the output.
-_SAFE: Final = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
+#: The configuration of a clone must not run a program, change the output, or split an index: Git writes a part of it
+#: to the repository.
+_SAFE: Final = (
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"),
+    *("-c", "core.quotePath=false", "-c", "core.splitIndex=false"),
+)
 _NO_NETWORK: Final = ("-c", "protocol.allow=never")
 #: Environment variables that make Git use another repository than the one of the folder.
 _REPOSITORY_VARIABLES: Final = frozenset(

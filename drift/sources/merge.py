@@ -18,8 +18,6 @@ from drift.words import first_few
 
 #: A commit needs an author. It is gone with the temporary folder.
 _AUTHOR: Final = ("-c", "user.name=drift", "-c", "user.email=drift@localhost")
-#: A split index would be written into the repository.
-_ADD: Final = ("-c", "core.splitIndex=false", "add", "--all")
 #: The exit status of ``git merge-tree`` if files conflict.
 _CONFLICT: Final = 1
 #: The number of files in conflict that a note names.
@@ -156,7 +154,7 @@ def _work_tree(merge: _Merge, git: Git, scratch: Path) -> str | None:
     # With it, Git need not read the files that have not changed.
     with suppress(OSError):
         shutil.copy2(merge.top / known, index)
-    if git.run(merge.top, *_ADD, index=index) is None:
+    if git.run(merge.top, "add", "--all", index=index) is None:
         return None
     tree = (git.run(merge.top, "write-tree", index=index) or b"").decode().strip()
     is_head = tree == git.text(merge.top, "rev-parse", "--verify", f"{merge.change}^{{tree}}")

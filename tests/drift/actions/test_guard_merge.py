@@ -231,3 +231,17 @@ def test_a_repository_that_may_not_be_written_is_guarded(shop: Path, capsys: Out
             folder.chmod(0o755)
 
     assert (status, effects[REPLICAS], said) == (1, "overwrites", "")
+
+
+def test_no_part_of_a_split_index_is_written(shop: Path, capsys: Out) -> None:
+    git(shop, "branch", "feature")
+    _commit("manifests/other.yaml", DEPLOYMENT.replace("web", "other"))
+    assert main(["report", "manifests", "--live", "live.yaml", "--output", "json=report.json"]) == 1
+    git(shop, "switch", "--quiet", "feature")
+    git(shop, "config", "core.splitIndex", "true")
+    git(shop, "update-index", "--split-index")
+    (shop / "manifests/web.yaml").write_text(DEPLOYMENT.replace("replicas: 2", "replicas: 3"))
+    before = _objects(shop)
+
+    assert _guard(capsys)[1][REPLICAS] == "overwrites"
+    assert _objects(shop) == before
