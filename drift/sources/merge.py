@@ -110,6 +110,17 @@ def _writing_to(scratch: Path, top: Path, git: Git) -> Git:
     )
 
 
+def _without_files(merge: _Merge, git: Git, scratch: Path) -> Git:
+    """Returns a Git with an empty work tree.
+
+    It reads no .gitattributes, which could choose a merge driver: a program that Git gives files in the work tree.
+    """
+    empty = scratch / "empty"
+    empty.mkdir()
+    folder = git.text(merge.top, "rev-parse", "--absolute-git-dir") or ""
+    return replace(git, environment={**git.environment, "GIT_DIR": folder, "GIT_WORK_TREE": str(empty)})
+
+
 def _merged(merge: _Merge, git: Git, scratch: Path) -> Comparison:
     """Returns the base and what the merge makes of it; the change alone if Git cannot merge it."""
     base, shown = merge.base, merge.head or "the work tree"
@@ -124,7 +135,7 @@ def _merged(merge: _Merge, git: Git, scratch: Path) -> Comparison:
         return Comparison(base, base, git, note=note)
     # Git before 2.38 cannot merge in this way.
     options = ("--write-tree", "--name-only", "--no-messages", "-z")
-    done = git.ended(merge.top, "merge-tree", *options, merge.into, change)
+    done = _without_files(merge, git, scratch).ended(scratch, "merge-tree", *options, merge.into, change)
     if done is None or done.returncode not in {0, _CONFLICT}:
         return _alone(merge, git)
     tree, *conflicts = done.stdout.decode("utf-8", "replace").split("\0")[:-1]

@@ -245,3 +245,14 @@ def test_no_part_of_a_split_index_is_written(shop: Path, capsys: Out) -> None:
 
     assert _guard(capsys)[1][REPLICAS] == "overwrites"
     assert _objects(shop) == before
+
+
+def test_no_merge_driver_of_the_clone_is_run(shop: Path, capsys: Out) -> None:
+    _commit(".gitattributes", "*.yaml merge=mine\n")
+    git(shop, "config", "merge.mine.driver", f"touch {shop}/ran; cp %B %A")
+    _branch("replicas: 2", "replicas: 3")
+    _commit("manifests/web.yaml", DEPLOYMENT.replace("1.29", "1.29.5"))
+    _report()
+
+    assert _guard(capsys, "--head", "feature")[:2] == (1, {REPLICAS: "overwrites", IMAGE: "leaves"})
+    assert not (shop / "ran").exists()
