@@ -109,7 +109,7 @@ class Advisor:
 
     def advice(self, item: ObjectReport, finding: Finding) -> str | None:
         """Returns what to do about a finding, as a sentence without a full stop; None if it does not count as drift."""
-        return advice(finding, item.key, self._source(item))
+        return advice(finding, item, self._source(item))
 
     def look(self, item: ObjectReport, finding: Finding) -> str | None:
         """Returns only the ``look`` command of `commands`, which is much faster."""

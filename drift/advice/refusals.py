@@ -15,7 +15,7 @@ from drift.model import (
     SourceKind,
     sources_of,
 )
-from drift.objects import STDIN, Json, ObjectKey
+from drift.objects import STDIN, Json, Object, at
 from drift.paths import OCCURRENCE, ItemKey, parse
 from drift.schema.values import parse_quantity
 
@@ -71,16 +71,37 @@ _DELETES_MORE: Final[Mapping[tuple[str, str], str]] = {
     ("apiextensions.k8s.io", "CustomResourceDefinition"): "all objects of its kind",
     ("argoproj.io", "Application"): "what it deploys",
     ("argoproj.io", "ApplicationSet"): "its Applications and what they deploy",
+    ("cluster.x-k8s.io", "Cluster"): "the cluster and its machines",
+    ("configsync.gke.io", "RepoSync"): "what it deploys",
+    ("configsync.gke.io", "RootSync"): "what it deploys",
+    ("fleet.cattle.io", "Bundle"): "what it deploys",
+    ("fleet.cattle.io", "GitRepo"): "what it deploys",
+    ("fluxcd.controlplane.io", "FluxInstance"): "Flux",
+    ("fluxcd.controlplane.io", "ResourceSet"): "what it deploys",
+    ("fluxcd.controlplane.io", "ResourceSetInputProvider"): "what ResourceSets deploy for its inputs",
+    ("gitops.kluctl.io", "KluctlDeployment"): "what it deploys",
+    ("groupsnapshot.storage.k8s.io", "VolumeGroupSnapshot"): "the data in it",
+    ("groupsnapshot.storage.k8s.io", "VolumeGroupSnapshotContent"): "the data in it",
+    ("helm.cattle.io", "HelmChart"): "its release",
     ("helm.toolkit.fluxcd.io", "HelmRelease"): "its release",
+    ("kappctrl.k14s.io", "App"): "what it deploys",
     ("kustomize.toolkit.fluxcd.io", "Kustomization"): "what it deploys",
+    ("packaging.carvel.dev", "PackageInstall"): "what it deploys",
     ("snapshot.storage.k8s.io", "VolumeSnapshot"): "the data in it",
     ("snapshot.storage.k8s.io", "VolumeSnapshotContent"): "the data in it",
 }
 
 
-def deletes_more(key: ObjectKey) -> str | None:
+def deletes_more(item: ObjectReport) -> str | None:
     """Returns what else may be gone if an object is deleted, or None if only what Kubernetes made for it is."""
-    return _DELETES_MORE.get((key.group, key.kind))
+    if (item.key.group, item.kind) == ("apps", "StatefulSet"):
+        return "its claims and the data in them" if _may_delete_claims(item.manifest) else None
+    return _DELETES_MORE.get((item.key.group, item.kind))
+
+
+def _may_delete_claims(manifest: Object | None) -> bool:
+    """Whether the deletion of a StatefulSet may delete its claims: the report may not show its manifest."""
+    return manifest is None or at(manifest, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted") == "Delete"
 
 
 def needs_version(finding: Finding) -> bool:
@@ -174,7 +195,7 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
         "its file has values that are replaced before it is applied; sync it with its GitOps controller",
     ),
     (
-        lambda item, finding: finding.change is Change.UNMANAGED and deletes_more(item.key) is not None,
+        lambda item, finding: finding.change is Change.UNMANAGED and deletes_more(item) is not None,
         "its deletion may delete more than the object itself; commit it to Git, or delete it by hand",
     ),
     (

@@ -6,8 +6,7 @@ from typing import Final
 
 from drift.advice.commands import ControllerState, controller_state
 from drift.advice.refusals import deletes_more, is_not_kept
-from drift.model import Cause, Change, Finding, Security, SourceInfo
-from drift.objects import ObjectKey
+from drift.model import Cause, Change, Finding, ObjectReport, Security, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,13 @@ class _Advice:
     deletes_more: bool = False
     applies: Callable[[Finding], bool] = lambda _: True
 
-    def is_for(self, finding: Finding, key: ObjectKey, state: ControllerState) -> bool:
+    def is_for(self, finding: Finding, item: ObjectReport, state: ControllerState) -> bool:
         return (
             (not self.causes or finding.cause in self.causes)
             and (not self.changes or finding.change in self.changes)
             and (not self.states or state in self.states)
-            and (not self.kinds or key.kind in self.kinds)
-            and (not self.deletes_more or deletes_more(key) is not None)
+            and (not self.kinds or item.kind in self.kinds)
+            and (not self.deletes_more or deletes_more(item) is not None)
             and self.applies(finding)
         )
 
@@ -138,16 +137,16 @@ _TABLE: Final[Sequence[_Advice]] = (
 )
 
 
-def advice(finding: Finding, key: ObjectKey, source: SourceInfo | None) -> str | None:
+def advice(finding: Finding, item: ObjectReport, source: SourceInfo | None) -> str | None:
     """Returns what to do about a finding, as a sentence without a full stop; None if it does not count as drift.
 
     Args:
         finding: The finding.
-        key: Its object.
+        item: Its object.
         source: The source of its object; None if it has none.
     """
     if not finding.is_drift:
         return None
     state = controller_state(source)
-    found = next(row for row in _TABLE if row.is_for(finding, key, state))
-    return found.text.format(source="" if source is None else source.name, more=deletes_more(key))
+    found = next(row for row in _TABLE if row.is_for(finding, item, state))
+    return found.text.format(source="" if source is None else source.name, more=deletes_more(item))

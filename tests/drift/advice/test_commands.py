@@ -496,6 +496,17 @@ def test_a_group_is_kept_or_reverted_by_one_command_unless_one_of_its_objects_ca
             False,
         ),
         ("argoproj.io/v1alpha1", ObjectKey("argoproj.io", "Application", "argocd", "shop"), False),
+        *(
+            (f"{group}/v1", ObjectKey(group, kind, "shop", "a"), False)
+            for group, kind in (
+                ("fluxcd.controlplane.io", "FluxInstance"),
+                ("fluxcd.controlplane.io", "ResourceSet"),
+                ("fluxcd.controlplane.io", "ResourceSetInputProvider"),
+                ("helm.cattle.io", "HelmChart"),
+                ("groupsnapshot.storage.k8s.io", "VolumeGroupSnapshot"),
+                ("groupsnapshot.storage.k8s.io", "VolumeGroupSnapshotContent"),
+            )
+        ),
         # A kind of the same name in another group.
         ("example.com/v1", ObjectKey("example.com", "Application", "shop", "shop"), True),
     ],
@@ -506,3 +517,24 @@ def test_no_command_deletes_what_takes_other_objects_along(
     item = replace(OBJECT, api_version=api_version, key=key, source=None, status=Status.UNMANAGED)
 
     assert (_commands(_changed(Change.UNMANAGED), item).revert is not None) is is_reverted
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_reverted"),
+    [
+        (None, True),
+        ({"whenScaled": "Delete"}, True),
+        ({"whenDeleted": "Retain"}, True),
+        ({"whenDeleted": "Delete"}, False),
+    ],
+)
+def test_no_command_deletes_a_stateful_set_that_takes_its_claims_along(
+    policy: dict[str, str] | None, *, is_reverted: bool
+) -> None:
+    key = ObjectKey("apps", "StatefulSet", "shop", "db")
+    spec = {} if policy is None else {"persistentVolumeClaimRetentionPolicy": policy}
+    item = replace(OBJECT, key=key, source=None, status=Status.UNMANAGED, manifest={"spec": spec})
+
+    assert (_commands(_changed(Change.UNMANAGED), item).revert is not None) is is_reverted
+    # The report does not say what it does with its claims.
+    assert _commands(_changed(Change.UNMANAGED), replace(item, manifest=None)).revert is None

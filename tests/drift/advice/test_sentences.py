@@ -6,15 +6,19 @@ from itertools import product
 import pytest
 
 from drift.advice.sentences import advice
-from drift.model import NOT_KEPT, Cause, Change, Finding, Security, SourceInfo, SourceKind
+from drift.model import NOT_KEPT, Cause, Change, Finding, ObjectReport, Security, SourceInfo, SourceKind
 from drift.objects import ObjectKey
-from tests.drift.advice.test_commands import FINDING
+from tests.drift.advice.test_commands import FINDING, OBJECT
 
 ACTIVE = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization a/{b}", suspended=False, ready=True)
 SUSPENDED = replace(ACTIVE, suspended=True)
 FAILING = replace(ACTIVE, ready=False)
 # An Application that is out of sync is not ready.
 MANUAL = SourceInfo(SourceKind.ARGOCD_APPLICATION, "Application a/{b}", suspended=True, ready=False)
+
+
+def _object(key: ObjectKey) -> ObjectReport:
+    return replace(OBJECT, key=key)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +56,7 @@ MANUAL = SourceInfo(SourceKind.ARGOCD_APPLICATION, "Application a/{b}", suspende
 def test_it_depends_on_cause_change_and_syncer(
     changes: dict[str, object], source: SourceInfo | None, expected: str
 ) -> None:
-    found = advice(replace(FINDING, **changes), ObjectKey("", "ConfigMap", "shop", "a"), source)  # type: ignore[arg-type]
+    found = advice(replace(FINDING, **changes), _object(ObjectKey("", "ConfigMap", "shop", "a")), source)  # type: ignore[arg-type]
 
     assert found is not None
     assert found.startswith(expected)
@@ -60,7 +64,9 @@ def test_it_depends_on_cause_change_and_syncer(
 
 def test_no_advice_is_to_commit_a_secret_as_it_is() -> None:
     for change, redacted in ((Change.UNMANAGED, False), (Change.ADDED, True), (Change.CHANGED, True)):
-        found = advice(replace(FINDING, change=change, redacted=redacted), ObjectKey("", "Secret", "shop", "a"), None)
+        found = advice(
+            replace(FINDING, change=change, redacted=redacted), _object(ObjectKey("", "Secret", "shop", "a")), None
+        )
 
         assert found is not None
         assert "in encrypted form" in found or "change it there by hand" in found
@@ -69,7 +75,9 @@ def test_no_advice_is_to_commit_a_secret_as_it_is() -> None:
 def test_every_drift_has_advice_and_nothing_else_has() -> None:
     for cause, change, source in product(Cause, Change, (None, ACTIVE, SUSPENDED, FAILING, MANUAL)):
         finding: Finding = replace(FINDING, cause=cause, change=change)
-        assert (advice(finding, ObjectKey("", "ConfigMap", "shop", "a"), source) is None) == (cause is Cause.CONTROLLER)
+        assert (advice(finding, _object(ObjectKey("", "ConfigMap", "shop", "a")), source) is None) == (
+            cause is Cause.CONTROLLER
+        )
 
 
 @pytest.mark.parametrize("cause", [Cause.MANUAL, Cause.PENDING_SYNC])
@@ -80,12 +88,13 @@ def test_every_drift_has_advice_and_nothing_else_has() -> None:
         (ObjectKey("", "PersistentVolumeClaim", "shop", "data"), "the data in its volume"),
         (ObjectKey("apiextensions.k8s.io", "CustomResourceDefinition", None, "as.b"), "all objects of its kind"),
         (ObjectKey("kustomize.toolkit.fluxcd.io", "Kustomization", "shop", "apps"), "what it deploys"),
+        (ObjectKey("apps", "StatefulSet", "shop", "db"), "its claims and the data in them"),
     ],
 )
 def test_no_advice_is_to_delete_what_takes_other_objects_along(cause: Cause, key: ObjectKey, more: str) -> None:
     finding = replace(FINDING, change=Change.UNMANAGED, cause=cause, path="", security=Security.LOOSENS)
 
-    found = advice(finding, key, None)
+    found = advice(finding, _object(key), None)
 
     assert found is not None
     assert not found.startswith("delete it")
