@@ -324,13 +324,18 @@ def sync_command(source: SourceInfo, item: ObjectReport, context: str | None) ->
 def may_undo(source: SourceInfo, finding: Finding) -> bool:
     """Whether a sync by the source's controller can end a finding.
 
-    It does not remove what another manager added, except that kustomize-controller removes what kubectl set:
+    It does not remove what another manager added, except that kustomize-controller removes what kubectl set, but not
+    through a subresource such as that of ``kubectl scale``:
     https://fluxcd.io/flux/faq/#why-are-kubectl-edits-rolled-back-by-flux
     """
+    if finding.is_being_deleted:
+        return False
     if finding.change is not Change.ADDED or finding.cause is Cause.PENDING_SYNC:
         return True
-    return source.kind is SourceKind.FLUX_KUSTOMIZATION and all(
-        actor.manager.startswith("kubectl") for actor in finding.actors
+    return (
+        source.kind is SourceKind.FLUX_KUSTOMIZATION
+        and bool(finding.actors)
+        and all(actor.manager.startswith("kubectl") and actor.subresource is None for actor in finding.actors)
     )
 
 

@@ -21,7 +21,6 @@ from drift.schema.values import parse_quantity
 
 #: What may be a number or a boolean.
 _LIKE_OTHER_TYPE: Final = re.compile(r"-?[0-9.]+|true|false")
-_DELETION: Final = "metadata.deletionTimestamp"
 #: Sources whose files kustomize builds, or which are applied as they are.
 _PATCHABLE: Final = frozenset(
     {SourceKind.FILES, SourceKind.KUSTOMIZE, SourceKind.FLUX_KUSTOMIZATION, SourceKind.ARGOCD_APPLICATION}
@@ -166,7 +165,7 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
         "its value is hidden; sync the object with its GitOps controller, or apply its manifest",
     ),
     (
-        lambda _, finding: finding.path == _DELETION,
+        lambda _, finding: finding.is_being_deleted,
         "a deletion cannot be undone; wait until the object is gone, then sync it",
     ),
     (
@@ -216,7 +215,7 @@ _NOT_ADOPTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str]
     (lambda _, finding: finding.cause is Cause.CONTROLLER, "a controller sets this field"),
     (_has_broken_path, "the report has no valid path for it; make it again"),
     (lambda _, finding: finding.redacted, "its value is hidden; change it in Git by hand"),
-    (lambda _, finding: finding.path == _DELETION, "the object is being deleted"),
+    (lambda _, finding: finding.is_being_deleted, "the object is being deleted"),
     (
         lambda _, finding: finding.change is Change.REORDERED,
         "only the order of a list differs; change it in Git by hand",

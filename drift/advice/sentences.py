@@ -51,7 +51,7 @@ _MANUAL: Final = frozenset({ControllerState.MANUAL})
 _TABLE: Final[Sequence[_Advice]] = (
     _Advice(
         "wait until its finalizers are done, and find out who deleted it before you sync",
-        applies=lambda finding: finding.path == "metadata.deletionTimestamp",
+        applies=lambda finding: finding.is_being_deleted,
     ),
     _Advice("correct the field in Git, or remove it there: a sync cannot set it", applies=is_not_kept),
     _Advice("resume {source}, which is suspended, to deploy this", _PENDING, states=_SUSPENDED),

@@ -258,11 +258,20 @@ def test_the_syncer_syncs_only_where_it_is_not_suspended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "manager", "is_offered"),
-    [(FLUX, "kubectl-edit", True), (FLUX, "my-script", False), (ARGOCD, "kubectl-edit", False)],
+    ("source", "actors", "is_offered"),
+    [
+        (FLUX, [("kubectl-edit", None)], True),
+        (FLUX, [("my-script", None)], False),
+        (ARGOCD, [("kubectl-edit", None)], False),
+        # Kubernetes has no record, as of kubectl scale.
+        (FLUX, [], False),
+        # Flux takes no field from who set it through a subresource.
+        (FLUX, [("kubectl", "scale")], False),
+        (FLUX, [("kubectl-edit", None), ("kubectl", "scale")], False),
+    ],
 )
 def test_a_sync_is_not_offered_for_what_it_does_not_remove(
-    source: SourceInfo, manager: str, *, is_offered: bool
+    source: SourceInfo, actors: list[tuple[str, str | None]], *, is_offered: bool
 ) -> None:
     added = replace(
         FINDING,
@@ -270,12 +279,26 @@ def test_a_sync_is_not_offered_for_what_it_does_not_remove(
         path="metadata.labels.a",
         pointer="/metadata/labels/a",
         desired=None,
-        actors=(Actor(manager, "Update", None, None),),
+        actors=tuple(Actor(manager, "Update", subresource, None) for manager, subresource in actors),
     )
 
     assert (_commands(added, source=source).sync is not None) is is_offered
     assert _commands(replace(added, cause=Cause.PENDING_SYNC), source=source).sync is not None
     assert _commands(replace(added, change=Change.CHANGED), source=source).sync is not None
+
+
+@pytest.mark.parametrize("source", [FLUX, ARGOCD])
+def test_a_sync_does_not_stop_a_deletion(source: SourceInfo) -> None:
+    deleted = replace(
+        FINDING,
+        change=Change.ADDED,
+        path="metadata.deletionTimestamp",
+        pointer="/metadata/deletionTimestamp",
+        desired=None,
+        actors=(Actor("kubectl", "Delete", None, None),),
+    )
+
+    assert _commands(deleted, source=source).sync is None
 
 
 def _patch(finding: Finding, item: ObjectReport = OBJECT, *others: Finding) -> list[dict[str, Any]]:
