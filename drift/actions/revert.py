@@ -60,7 +60,7 @@ def revert(findings: Sequence[Selected], report: Report) -> Reversal:
             item, finding = selected.item, selected.finding
             reason = advisor.why_not_reverted(item, finding)
             if reason is not None:
-                sync = _sync(advisor, selected)
+                sync = _sync(advisor, [selected])
                 refused.append(Refused(selected, f"{reason}: {sync}" if sync and "sync" in reason else reason))
             elif finding.path:
                 patched.append(selected)
@@ -68,14 +68,20 @@ def revert(findings: Sequence[Selected], report: Report) -> Reversal:
                 text = revert_object(item, finding, context)
                 if finding.change is Change.UNMANAGED:
                     text += _OR_END
-                commands.append(Command((selected,), text, _sync(advisor, selected)))
+                commands.append(Command((selected,), text, _sync(advisor, [selected])))
         if patched:
             text = revert_fields(patched[0].item, [selected.finding for selected in patched], context)
-            commands.append(Command(tuple(patched), text, _sync(advisor, patched[0])))
+            commands.append(Command(tuple(patched), text, _sync(advisor, patched)))
     return Reversal(tuple(commands), tuple(refused))
 
 
-def _sync(advisor: Advisor, selected: Selected) -> str | None:
+def _sync(advisor: Advisor, group: Sequence[Selected]) -> str | None:
+    """Returns the command that ends findings of one object by a sync; None if it leaves one of them."""
+    syncs = [_sync_of(advisor, selected) for selected in group]
+    return syncs[0] if None not in syncs else None
+
+
+def _sync_of(advisor: Advisor, selected: Selected) -> str | None:
     commands = advisor.commands(selected.item, selected.finding)
     if commands is None or commands.sync is None:
         return None

@@ -161,6 +161,10 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     ),
     (_has_broken_path, "the report has no valid path for it; make it again"),
     (
+        lambda _, finding: finding.redacted and finding.change is Change.ADDED,
+        "its value is hidden; add it to Git in encrypted form, or remove it by hand if a sync leaves it",
+    ),
+    (
         lambda _, finding: finding.redacted,
         "its value is hidden; sync the object with its GitOps controller, or apply its manifest",
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drift.actions.revert import revert
+from drift.actions.revert import Reversal, revert
 from drift.actions.selection import Selected
 from drift.advice.advisor import Advisor
 from drift.cli import main
@@ -328,3 +328,44 @@ def test_the_syncers_own_command_stands_beside_the_patch_and_in_a_refusal(
     Path("report.json").write_text(to_json(replace(report, sources=(replace(flux, suspended=True),))))
     main(["revert", "report.json"])
     assert "flux reconcile" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("added_first", [True, False])
+def test_a_sync_stands_below_a_command_only_if_it_reverts_all_that_the_command_reverts(*, added_first: bool) -> None:
+    argocd = SourceInfo(SourceKind.ARGOCD_APPLICATION, "Application argocd/apps", suspended=False)
+    edited, added = _finding("data.a", "x"), replace(_finding("data.b", "x", "/data/b"), change=Change.ADDED)
+
+    assert _syncs(argocd, edited) == ["argocd app sync apps --app-namespace argocd --resource :ConfigMap:shop/a"]
+    assert _syncs(argocd, *((added, edited) if added_first else (edited, added))) == [None]
+
+
+def _reversal(source: SourceInfo, *findings: Finding) -> Reversal:
+    item = ObjectReport(
+        "v1",
+        ObjectKey("", "ConfigMap", "shop", "a"),
+        Source("a.yaml", 1, 1),
+        Status.DRIFTED,
+        findings=findings,
+        origins=(source.name,),
+        resource_version="7",
+    )
+    report = Report("2026-01-01T00:00:00Z", None, ManifestsInfo((), None, None), (item,), sources=(source,))
+    return revert([Selected(item, finding) for finding in findings], report)
+
+
+def _syncs(source: SourceInfo, *findings: Finding) -> list[str | None]:
+    return [command.sync for command in _reversal(source, *findings).commands]
+
+
+def test_a_refusal_names_no_sync_that_leaves_what_was_added() -> None:
+    argocd = SourceInfo(SourceKind.ARGOCD_APPLICATION, "Application argocd/apps", suspended=False)
+    added = replace(_finding("data.b", None, "/data/b"), change=Change.ADDED, redacted=True)
+
+    (refused,) = _reversal(argocd, added).refused
+
+    assert (
+        refused.reason
+        == "its value is hidden; add it to Git in encrypted form, or remove it by hand if a sync leaves it"
+    )
+    (refused,) = _reversal(argocd, replace(added, change=Change.CHANGED)).refused
+    assert "or apply its manifest: argocd app sync apps" in refused.reason
