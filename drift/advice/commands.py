@@ -75,7 +75,8 @@ def revert_object(item: ObjectReport, finding: Finding, context: str | None) -> 
     """Returns the command that deletes an unmanaged object, or creates a missing one."""
     if finding.change is Change.UNMANAGED:
         uid = _write("get", _resource(item), "--output=jsonpath={.metadata.uid}", item=item, context=context)
-        delete = _write("delete", _resource(item), item=item, context=context)
+        # A finalizer may keep the object for as long as its controller does not run.
+        delete = _write("delete", _resource(item), "--wait=false", item=item, context=context)
         return f'test "$({uid})" = {shlex.quote(str(item.uid))} && {delete}'
     file = item.source.file if item.source else ""
     # kubectl create changes no object that exists.

@@ -190,6 +190,24 @@ def test_an_object_of_the_same_name_is_not_deleted(edited: Application, capsys: 
     assert edited.kubectl("get", "configmap", "stray", "--output=name") == "configmap/stray\n"
 
 
+def test_the_script_does_not_wait_for_finalizers(workspace: Application, capsys: Out) -> None:
+    workspace.write(GONE)
+    workspace.sync()
+    workspace.kubectl("create", "configmap", "stray")
+    workspace.kubectl("patch", "configmap", "stray", "--patch", '{"metadata":{"finalizers":["example.com/wait"]}}')
+    workspace.report()
+    _, script = _revert(workspace, capsys, "ConfigMap/stray")
+
+    # kubectl would wait as long as the object is there.
+    done = _run(workspace, f'kubectl() {{ timeout 20 kubectl "$@"; }}\n{script}')
+
+    try:
+        assert done.returncode == 0, done.stderr
+        assert workspace.kubectl("get", "configmap", "stray", "--output=jsonpath={.metadata.deletionTimestamp}")
+    finally:
+        workspace.kubectl("patch", "configmap", "stray", "--patch", '{"metadata":{"finalizers":null}}')
+
+
 def _finding(path: str, live: object, pointer: str = "/data/a", cause: Cause = Cause.MANUAL) -> Finding:
     return Finding(
         "0" * 16, Change.CHANGED, path, pointer, "git", live, redacted=False, cause=cause, severity=Severity.LOW
