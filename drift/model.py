@@ -20,6 +20,8 @@ NOT_SEARCHED: Final = "did not search for unmanaged "
 NOT_KEPT: Final = (
     "this server does not keep this field: a typo, a disabled feature gate, or a field of another Kubernetes version"
 )
+#: The note on what cannot be changed in a ConfigMap or Secret with ``immutable: true``.
+IMMUTABLE: Final = "the live object is immutable; delete it before you sync"
 
 
 class Status(StrEnum):

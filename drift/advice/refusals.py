@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from drift.model import (
+    IMMUTABLE,
     NOT_KEPT,
     Cause,
     Change,
@@ -15,8 +16,8 @@ from drift.model import (
     SourceKind,
     sources_of,
 )
-from drift.objects import STDIN, Json, Object, at
-from drift.paths import OCCURRENCE, ItemKey, parse
+from drift.objects import STDIN, Json, Object, at, objects_at
+from drift.paths import OCCURRENCE, ItemKey, Path, parse
 from drift.schema.values import parse_quantity
 
 #: What may be a number or a boolean.
@@ -30,38 +31,76 @@ _PARTIAL_LISTS: Final[Mapping[tuple[str, str] | None, frozenset[str]]] = {
     None: frozenset({"metadata.finalizers"}),
     ("", "ServiceAccount"): frozenset({"metadata.finalizers", "secrets", "imagePullSecrets"}),
 }
-#: Fields that cannot be changed, by kind. To delete these objects loses nothing that a sync does not bring back.
+#: Fields that cannot be changed, by kind.
 _IMMUTABLE: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
-    ("", "Service"): ("spec.clusterIP",),
+    ("", "ResourceQuota"): ("spec.scopes",),
+    ("", "Secret"): ("type",),
+    ("", "Service"): (
+        "spec.clusterIP",
+        "spec.clusterIPs",
+        "spec.healthCheckNodePort",
+        "spec.ipFamilies",
+        "spec.loadBalancerClass",
+    ),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): (
+        "spec.group",
+        "spec.names.kind",
+        "spec.names.plural",
+        "spec.scope",
+    ),
+    ("apps", "ControllerRevision"): ("data",),
     ("apps", "DaemonSet"): ("spec.selector",),
     ("apps", "Deployment"): ("spec.selector",),
-    ("batch", "Job"): ("spec.selector", "spec.template"),
+    ("apps", "ReplicaSet"): ("spec.selector",),
+    ("batch", "Job"): (
+        "spec.backoffLimitPerIndex",
+        "spec.completionMode",
+        # It can be changed together with the parallelism of an indexed Job.
+        "spec.completions",
+        "spec.managedBy",
+        "spec.podFailurePolicy",
+        "spec.selector",
+        "spec.successPolicy",
+        "spec.template",
+    ),
     ("discovery.k8s.io", "EndpointSlice"): ("addressType",),
     ("networking.k8s.io", "IngressClass"): ("spec.controller",),
     ("node.k8s.io", "RuntimeClass"): ("handler",),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): ("roleRef",),
     ("rbac.authorization.k8s.io", "RoleBinding"): ("roleRef",),
+    ("resource.k8s.io", "ResourceClaim"): ("spec",),
+    ("resource.k8s.io", "ResourceClaimTemplate"): ("spec",),
     ("scheduling.k8s.io", "PriorityClass"): ("value", "preemptionPolicy"),
-    ("storage.k8s.io", "StorageClass"): ("provisioner", "parameters"),
+    ("storage.k8s.io", "CSIDriver"): ("spec.attachRequired", "spec.volumeLifecycleModes"),
+    ("storage.k8s.io", "StorageClass"): ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"),
+    ("storage.k8s.io", "VolumeAttributesClass"): ("driverName", "parameters"),
 }
-#: The same of objects that hold data, or on which other objects depend: do not advise to delete these.
-_IMMUTABLE_WITH_DATA: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
-    ("", "PersistentVolumeClaim"): (
+#: The only fields of a spec that can be changed, by kind. `_is_fixed_in_a_pod` is about Pods.
+_MUTABLE: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("", "PersistentVolume"): (
         "spec.accessModes",
-        "spec.dataSource",
-        "spec.selector",
+        "spec.capacity",
+        "spec.claimRef",
+        "spec.mountOptions",
+        "spec.persistentVolumeReclaimPolicy",
         "spec.storageClassName",
-        "spec.volumeMode",
-        "spec.volumeName",
+        "spec.volumeAttributesClassName",
     ),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): ("spec.group", "spec.names.plural", "spec.scope"),
+    ("", "PersistentVolumeClaim"): ("spec.resources.requests", "spec.volumeAttributesClassName"),
     ("apps", "StatefulSet"): (
-        "spec.podManagementPolicy",
-        "spec.selector",
-        "spec.serviceName",
-        "spec.volumeClaimTemplates",
+        "spec.minReadySeconds",
+        "spec.ordinals",
+        "spec.persistentVolumeClaimRetentionPolicy",
+        "spec.replicas",
+        "spec.revisionHistoryLimit",
+        "spec.template",
+        "spec.updateStrategy",
     ),
 }
+#: Objects that hold data or addresses, or on which other objects depend: do not advise to delete these.
+_NOT_TO_DELETE: Final = frozenset({*_MUTABLE, ("", "Service"), ("apiextensions.k8s.io", "CustomResourceDefinition")})
+_POD_IMAGE: Final = re.compile(r"spec\.(initContainers|containers)\[.*\]\.image")
+_TEMPLATE_LABELS: Final[Path] = ("spec", "template", "metadata", "labels")
 #: What the deletion of an object deletes, too, by kind: no command deletes such an object.
 _DELETES_MORE: Final[Mapping[tuple[str, str], str]] = {
     ("", "Namespace"): "all objects in it",
@@ -137,6 +176,47 @@ def _has_broken_path(_: ObjectReport, finding: Finding) -> bool:
     return False
 
 
+def _is_at(path: str, fields: tuple[str, ...]) -> bool:
+    """Whether a path is one of these fields, or below it."""
+    return any(path == field or path.startswith((f"{field}.", f"{field}[")) for field in fields)
+
+
+def _is_immutable(item: ObjectReport, finding: Finding) -> bool:
+    """Whether the API server refuses to give the field another value."""
+    kind = (item.key.group, item.kind)
+    if kind in _MUTABLE and _is_at(finding.path, ("spec",)) and not _is_at(finding.path, _MUTABLE[kind]):
+        return True
+    return (
+        _is_at(finding.path, _IMMUTABLE.get(kind, ()))
+        or finding.note == IMMUTABLE
+        or (kind == ("", "Pod") and _is_fixed_in_a_pod(finding))
+        or (item.key.group == "apps" and _is_selected(item, finding))
+    )
+
+
+def _is_fixed_in_a_pod(finding: Finding) -> bool:
+    if not _is_at(finding.path, ("spec",)) or _POD_IMAGE.fullmatch(finding.path):
+        return False
+    if finding.path == "spec.activeDeadlineSeconds":
+        # It can be set, and become less.
+        return finding.desired is None or (finding.live is not None and finding.desired > finding.live)
+    # Tolerations can be added.
+    desired, live = (side if isinstance(side, list) else [] for side in (finding.desired, finding.live))
+    return finding.path != "spec.tolerations" or any(toleration not in desired for toleration in live)
+
+
+def _is_selected(item: ObjectReport, finding: Finding) -> bool:
+    """Whether a label of the Pod template is in the live selector, which differs from Git and cannot be changed."""
+    selector = next((one for one in item.findings if _is_at(one.path, ("spec.selector",))), None)
+    path = parse(finding.path)
+    if selector is None or path[: len(_TEMPLATE_LABELS)] != _TEMPLATE_LABELS[: len(path)]:
+        return False
+    if len(path) <= len(_TEMPLATE_LABELS) or not isinstance(selector.live, dict):
+        return True
+    expressions = objects_at(selector.live, "matchExpressions")
+    return path[-1] in (at(selector.live, "matchLabels") or ()) or path[-1] in {one.get("key") for one in expressions}
+
+
 def _would_shrink_a_volume(item: ObjectReport, finding: Finding) -> bool:
     desired, live = parse_quantity(finding.desired), parse_quantity(finding.live)
     return (
@@ -161,6 +241,14 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     ),
     (_has_broken_path, "the report has no valid path for it; make it again"),
     (
+        lambda item, finding: _is_immutable(item, finding) and (item.key.group, item.kind) in _NOT_TO_DELETE,
+        (
+            "the API server refuses to change this field; "
+            "keep it in Git, or back up what the object holds (data, addresses) and recreate it"
+        ),
+    ),
+    (_is_immutable, "the API server refuses to change this field; delete the object, then sync it"),
+    (
         lambda _, finding: finding.redacted and finding.change is Change.ADDED,
         "its value is hidden; add it to Git in encrypted form, or remove it by hand if a sync leaves it",
     ),
@@ -171,14 +259,6 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     (
         lambda _, finding: finding.is_being_deleted,
         "a deletion cannot be undone; wait until the object is gone, then sync it",
-    ),
-    (
-        lambda item, finding: finding.path.startswith(_IMMUTABLE.get((item.key.group, item.kind), ())),
-        "the API server refuses to change this field; delete the object, then sync it",
-    ),
-    (
-        lambda item, finding: finding.path.startswith(_IMMUTABLE_WITH_DATA.get((item.key.group, item.kind), ())),
-        "the API server refuses to change this field; keep it in Git, or back up what the object holds and recreate it",
     ),
     (_would_shrink_a_volume, "a volume cannot shrink; keep its size in Git"),
     (

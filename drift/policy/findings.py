@@ -10,7 +10,7 @@ from drift.compare.diff import Difference
 from drift.compare.objects import ObjectComparison
 from drift.compare.projection import Projection
 from drift.compare.show import contains_redacted, pointer, to_json
-from drift.model import SEVERITY_RANK, Cause, Change, Finding
+from drift.model import IMMUTABLE, SEVERITY_RANK, Cause, Change, Finding
 from drift.objects import Json, Object, ObjectKey, at, objects_at, text_at
 from drift.paths import Path, render
 from drift.policy.digest import Digest
@@ -63,7 +63,7 @@ def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: Obje
         cause=judged.cause,
         severity=default_table().severity(key, path, difference.change, judged.cause, value, security),
         actors=judged.actors,
-        note=judged.note or _note(difference),
+        note=_immutable_note(difference, compared.projection, key) or judged.note or _note(difference),
         security=security,
     )
 
@@ -80,6 +80,13 @@ def _note(difference: Difference) -> str | None:
     names = difference.live if isinstance(difference.live, dict) else ()
     restarted = difference.path[-1:] == (_RESTARTED_AT,) or _RESTARTED_AT in names
     return "caused by `kubectl rollout restart`" if restarted else None
+
+
+def _immutable_note(difference: Difference, projection: Projection, key: ObjectKey) -> str | None:
+    """Returns the note on the data of a ConfigMap or Secret that is immutable in the cluster."""
+    if (key.group, key.kind) not in {("", "ConfigMap"), ("", "Secret")} or difference.path[:1] == ("metadata",):
+        return None
+    return IMMUTABLE if to_json(_at(projection.live, ("immutable",))) is True else None
 
 
 def deletion_findings(live: Object, key: ObjectKey, cluster: str) -> tuple[Finding, ...]:

@@ -12,6 +12,7 @@ import pytest
 from drift.advice.advisor import Advisor, Commands
 from drift.advice.commands import revert_fields
 from drift.model import (
+    IMMUTABLE,
     NOT_KEPT,
     Actor,
     Cause,
@@ -178,6 +179,49 @@ def test_a_field_that_cannot_be_changed_is_not_patched(group: str, kind: str, pa
     item = replace(OBJECT, api_version=f"{group}/v1", key=ObjectKey(group, kind, "shop", "a"))
 
     assert (_commands(replace(FINDING, path=path), item).revert is None) is refused
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "path", "advice"),
+    [
+        ("", "Service", "spec.clusterIP", "back up what the object holds (data, addresses) and recreate it"),
+        ("", "PersistentVolume", "spec.csi.volumeHandle", "back up what the object holds (data, addresses)"),
+        ("apps", "StatefulSet", "spec.serviceName", "back up what the object holds (data, addresses)"),
+        ("apps", "Deployment", "spec.selector", "delete the object, then sync it"),
+    ],
+)
+def test_an_object_that_loses_something_is_not_to_be_deleted(group: str, kind: str, path: str, advice: str) -> None:
+    item = replace(OBJECT, api_version=f"{group}/v1", key=ObjectKey(group, kind, "shop", "a"))
+
+    assert advice in str(Advisor.of(_report(item)).why_not_reverted(item, replace(FINDING, path=path)))
+
+
+def test_what_is_immutable_in_the_cluster_is_not_patched() -> None:
+    secret = replace(OBJECT, api_version="v1", key=ObjectKey("", "Secret", "shop", "a"))
+    edited = replace(FINDING, path="data.a", redacted=True, note=IMMUTABLE)
+
+    reason = Advisor.of(_report(secret)).why_not_reverted(secret, edited)
+
+    assert reason == "the API server refuses to change this field; delete the object, then sync it"
+
+
+@pytest.mark.parametrize(
+    ("label", "live", "refused"),
+    [
+        ("app", {"matchLabels": {"app": "web2"}}, True),
+        ("tier", {"matchLabels": {"app": "web2"}}, False),
+        ("tier", {"matchExpressions": [{"key": "tier", "operator": "Exists"}]}, True),
+        ("tier", "unknown", True),
+    ],
+)
+def test_a_label_that_the_live_selector_needs_stays(label: str, live: object, *, refused: bool) -> None:
+    selector = replace(FINDING, path="spec.selector", pointer="/spec/selector", desired={}, live=live)
+    of_template = replace(FINDING, path=f"spec.template.metadata.labels.{label}", desired="web", live="web2")
+    item = replace(OBJECT, findings=(selector, of_template))
+
+    assert (Advisor.of(_report(item)).why_not_reverted(item, of_template) is not None) is refused
+    alone = replace(item, findings=(of_template,))
+    assert Advisor.of(_report(alone)).why_not_reverted(alone, of_template) is None
 
 
 @pytest.mark.parametrize(("desired", "live", "refused"), [("1Gi", "2Gi", True), ("1Gi", "1000Mi", False)])
