@@ -470,6 +470,7 @@ class SourceInfo:
         built_as: How Argo CD reads the path of an Application: `SourceKind.FILES`, `SourceKind.KUSTOMIZE` or
             `SourceKind.HELM_CHART`; None for other sources, and if unknown.
         substitutes: Whether Flux replaces variables in its manifests (``spec.postBuild``).
+        skips_reconcile: Whether Argo CD skips the Application, also on request (``argocd.argoproj.io/skip-reconcile``).
     """
 
     kind: SourceKind
@@ -488,6 +489,7 @@ class SourceInfo:
     cluster: str | None = None
     built_as: SourceKind | None = None
     substitutes: bool = False
+    skips_reconcile: bool = False
 
     @property
     def key(self) -> SourceKey:

@@ -341,8 +341,8 @@ def may_undo(source: SourceInfo, finding: Finding) -> bool:
 
 
 def _syncs_on_request(source: SourceInfo) -> bool:
-    """Whether a source that does not sync by itself can be synced: nothing suspends an Application."""
-    return source.kind is SourceKind.ARGOCD_APPLICATION
+    """Whether a source that does not sync by itself can be synced, as an Application that Argo CD does not skip."""
+    return source.kind is SourceKind.ARGOCD_APPLICATION and not source.skips_reconcile
 
 
 def syncs_one_object(source: SourceInfo) -> bool:

@@ -207,13 +207,17 @@ def cross_check(sources: Sequence[SourceInfo], objects: Sequence[ObjectReport]) 
 
 def why_stopped(source: SourceInfo) -> str | None:
     """Returns why the controller of a source does not sync by itself, in a few words, or None if it does."""
+    if source.skips_reconcile:
+        return "skipped by Argo CD"
     if source.suspended:
         return "automatic sync is off" if source.kind is SourceKind.ARGOCD_APPLICATION else "suspended"
     return None if source.stale_since is None else f"not reconciled since {source.stale_since[:_DATE]}"
 
 
 def _state(source: SourceInfo, controller: str) -> Iterator[str]:
-    if source.suspended:
+    if source.skips_reconcile:
+        yield "Argo CD skips it, as its annotation argocd.argoproj.io/skip-reconcile says, so that it is never synced"
+    elif source.suspended:
         stopped = "it is suspended" if controller == "Flux" else "automatic sync is off"
         yield f"{stopped}, so {controller} neither applies commits nor reverts edits by itself"
     elif source.stale_since is not None:

@@ -302,6 +302,7 @@ class SourceInfoDocument(_Document):
         built_as: How Argo CD reads the path of an Application: files, kustomize or helm-chart; null for other sources,
             and if it is unknown.
         substitutes: Whether Flux replaces variables in its manifests (spec.postBuild).
+        skips_reconcile: Whether Argo CD skips the Application, also on request (argocd.argoproj.io/skip-reconcile).
     """
 
     kind: SourceKind
@@ -320,6 +321,7 @@ class SourceInfoDocument(_Document):
     cluster: str | None = None
     built_as: SourceKind | None = None
     substitutes: bool = False
+    skips_reconcile: bool = False
 
 
 class _OfObject:

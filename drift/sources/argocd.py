@@ -49,6 +49,8 @@ _BRANCH: Final = "refs/heads/"
 #: A file at the top of a branch with hydrated manifests.
 #: https://github.com/argoproj/argo-cd/blob/v3.5.1/commitserver/commit/hydratorhelper.go
 _HYDRATED: Final = "hydrator.metadata"
+#: The annotation of an Application that Argo CD neither refreshes nor syncs.
+_SKIP: Final = "argocd.argoproj.io/skip-reconcile"
 _SHORT_HASH: Final = re.compile(r"[0-9a-fA-F]{7,40}")
 #: The beginning of a revision that is hardly a branch.
 _VERSION: Final = re.compile(r"refs/tags/|v?[0-9]+\.[0-9]|[0-9a-fA-F]{7,40}\Z")
@@ -363,6 +365,7 @@ def _info(live: LiveObject) -> SourceInfo:
     """Returns what Argo CD says about an Application."""
     status = as_object(live.body.get("status"))
     automated = at(live.body, "spec", "syncPolicy", "automated")
+    skips_reconcile = at(live.body, "metadata", "annotations", _SKIP) == "true"
     sync, health = text_at(status, "sync", "status"), text_at(status, "health", "status")
     history = objects_at(status, "history")
     problems = [
@@ -372,9 +375,10 @@ def _info(live: LiveObject) -> SourceInfo:
     return SourceInfo(
         SourceKind.ARGOCD_APPLICATION,
         f"Application {live.namespace}/{live.name}",
-        suspended=not isinstance(automated, dict) or automated.get("enabled") is False,
+        suspended=skips_reconcile or not isinstance(automated, dict) or automated.get("enabled") is False,
         ready=(sync == "Synced" and health == "Healthy") if sync else None,
         message=one_line(": ".join(filter(None, (said, *problems[:1])))),
         last_synced=(text_at(history[-1], "deployedAt") if history else "") or None,
         stale_since=stale_since(live.body),
+        skips_reconcile=skips_reconcile,
     )

@@ -293,6 +293,7 @@ def test_the_syncer_syncs_only_where_it_is_not_suspended() -> None:
     assert _commands(source=replace(FLUX, suspended=True)).sync is None
     # An Application without automatic sync can be synced.
     assert _commands(source=replace(ARGOCD, suspended=True)).sync == _commands(source=ARGOCD).sync
+    assert _commands(source=replace(ARGOCD, suspended=True, skips_reconcile=True)).sync is None
     # argocd cannot name such an object.
     colon = replace(OBJECT, key=ObjectKey("rbac.authorization.k8s.io", "ClusterRole", None, "system:metrics"))
     assert _commands(item=colon, source=ARGOCD).sync is None

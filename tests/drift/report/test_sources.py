@@ -79,6 +79,11 @@ ARGOCD = SourceInfo(SourceKind.ARGOCD_APPLICATION, "Application argocd/shop", pa
             "automatic sync is off, so Argo CD neither",
         ),
         (
+            replace(ARGOCD, suspended=True, skips_reconcile=True),
+            "skipped by Argo CD, Argo CD, 0 objects",
+            "Argo CD skips it, as its annotation argocd.argoproj.io/skip-reconcile says",
+        ),
+        (
             replace(ARGOCD, stale_since="2026-01-02T03:04:05Z"),
             "not reconciled since 2026-01-02, Argo CD",
             "Argo CD reconciled it last on 2026-01-02; is Argo CD running?",

@@ -179,6 +179,20 @@ def check(gitops: GitOps, files: dict[str, str], source: dict[str, Any], expecte
     assert scanned.document["notes"] == [note]
 
 
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_an_application_that_argocd_skips_is_not_synced(gitops: GitOps, value: str) -> None:
+    commit = gitops.commit({"dir/a.yaml": CONFIG % ("a", 1)})
+    applied(gitops, config("a", a="1"), "web")
+    body = application(git("dir"))
+    body["metadata"]["annotations"] = {"argocd.argoproj.io/skip-reconcile": value}
+    body["spec"]["syncPolicy"] = {"automated": {"selfHeal": True}}
+    create(gitops, body, commit)
+
+    [info] = report(gitops).document["sources"]
+
+    assert (info["suspended"], info["skipsReconcile"]) == (value == "true", value == "true")
+
+
 def test_what_the_application_ignores_is_ignored_in_its_own_objects(gitops: GitOps) -> None:
     commit = gitops.commit({"dir/a.yaml": CONFIG % ("a", 1), "other/b.yaml": CONFIG % ("b", 1)})
     applied(gitops, config("a", a="1"), "web")
