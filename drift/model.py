@@ -205,6 +205,8 @@ class Finding:
             parent that it has. None if the field is rendered by kustomize or Helm and its line is not known.
         git: The commit that last changed the line; None if commits were not requested, or Git does not have the field.
         security: What the live state does to security, compared with Git; None for nothing, or if that is unknown.
+        live_pointer: A JSON pointer to where the live object lacks the field; None if the field is live, and if no list
+            item is on the way to it: then `pointer` says that, too.
     """
 
     id: str
@@ -225,6 +227,7 @@ class Finding:
     line: int | None = None
     git: GitLine | None = None
     security: Security | None = None
+    live_pointer: str | None = None
 
     @property
     def is_drift(self) -> bool:

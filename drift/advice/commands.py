@@ -7,10 +7,8 @@ has it.
 import json
 import re
 import shlex
-from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -128,43 +126,42 @@ def _resource(item: ObjectReport) -> str:
 
 
 def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Object]:
-    """Returns a patch in which what is live is replaced and removed, and then the rest is added.
+    """Returns a patch in which all pointers are those of the live object.
 
-    Pointers to what is live are valid before anything is removed, and those of the manifest after that.
+    It tests and replaces before anything moves. Then it removes and adds from the end, so that the pointers of what is
+    still to do stay right.
     """
     tests = [*_test_of_version(item, findings)]
-    items = _list_items(item.findings)
-    added_again = _find_removed(findings)
+    edited = _edited_keys(item.findings)
     replacements: list[Object] = []
-    removals: list[Object] = []
-    additions: list[tuple[list[tuple[int, str]], Finding]] = []
+    moves: list[tuple[Finding, Object]] = []
     for finding in findings:
+        where = finding.live_pointer or finding.pointer
+        tests += _tests_of_keys(finding, where, edited)
         if finding.change is Change.REMOVED:
-            moved = replace(finding, pointer=_live_pointer(finding, items.removed, added_again))
-            additions.append((_order(moved.pointer), moved))
+            if where.endswith(_METADATA_MAPS):
+                # Older reports also name the whole map if it only holds what they leave out, such as the last-applied
+                # annotation. A patch takes an absent value for null.
+                tests.append({"op": "test", "path": where, "value": None})
+            moves.append((finding, {"op": "add", "path": where, "value": finding.desired}))
             continue
-        tests += _tests_of_keys(finding, items.edited)
         if not isinstance(finding.live, dict | list):
-            tests.append({"op": "test", "path": finding.pointer, "value": finding.live})
+            tests.append({"op": "test", "path": where, "value": finding.live})
         if finding.change is Change.ADDED:
-            removals += ({"op": "remove", "path": path} for path in _removed(finding.pointer, finding.live))
-            if finding.pointer.endswith("/serviceAccountName") and item.key.group in _POD_GROUPS:
+            moves += ((finding, {"op": "remove", "path": path}) for path in _removed(where, finding.live))
+            if where.endswith("/serviceAccountName") and item.key.group in _POD_GROUPS:
                 # The server keeps a copy under the deprecated name, and would restore the field from it.
-                removals.append({"op": "remove", "path": finding.pointer.removesuffix("Name")})
+                moves.append((finding, {"op": "remove", "path": where.removesuffix("Name")}))
         else:
-            replacements.append({"op": "replace", "path": finding.pointer, "value": finding.desired})
-    # From the end, so that the indexes of what is still to do stay right.
-    removals.sort(key=lambda operation: _order(operation["path"]), reverse=True)
-    operations = [*{test["path"]: test for test in tests}.values(), *replacements, *removals]
-    reverted = {parse(finding.path) for finding in findings} if additions else set()
-    for _, finding in sorted(additions, key=lambda addition: addition[0]):
-        operations += _tests_of_keys(finding, items.edited, reverted)
-        if finding.pointer.endswith(_METADATA_MAPS):
-            # Older reports also name the whole map if it only holds what they leave out, such as the last-applied
-            # annotation. A patch takes an absent value for null.
-            operations.append({"op": "test", "path": finding.pointer, "value": None})
-        operations.append({"op": "add", "path": finding.pointer, "value": finding.desired})
-    return operations
+            replacements.append({"op": "replace", "path": where, "value": finding.desired})
+    moves.sort(key=_order_of_move, reverse=True)
+    return [*{test["path"]: test for test in tests}.values(), *replacements, *(operation for _, operation in moves)]
+
+
+def _order_of_move(move: tuple[Finding, Object]) -> tuple[list[tuple[int, str]], bool, list[tuple[int, str]]]:
+    """Sort key: an item is added before the live item of the same pointer, and items of Git are in the order of Git."""
+    finding, operation = move
+    return _order(operation["path"]), operation["op"] == "remove", _order(finding.pointer)
 
 
 def _removed(pointer: str, live: Json) -> Iterator[str]:
@@ -194,30 +191,18 @@ def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterato
         yield {"op": "test", "path": "/metadata/resourceVersion", "value": item.resource_version}
 
 
-@dataclass(frozen=True, slots=True)
-class _ListItems:
-    """What the findings of an object say about items of lists.
-
-    Attributes:
-        edited: The live values of key fields that differ, by the path that Git's item has.
-        removed: The indexes in Git of the items that are not live, sorted, by the path of their list.
-    """
-
-    edited: Mapping[Path, Json]
-    removed: Mapping[Path, Sequence[int]]
-
-
-def _list_items(findings: Sequence[Finding]) -> _ListItems:
-    global _last_list_items  # noqa: PLW0603
-    known, items = _last_list_items
+def _edited_keys(findings: Sequence[Finding]) -> Mapping[Path, Json]:
+    """Returns the live values of key fields that differ, by the path that Git's item has."""
+    global _last_edited_keys  # noqa: PLW0603
+    known, edited = _last_edited_keys
     if known is not findings:
-        items = _ListItems(dict(_find_edited_keys(findings)), _find_removed(findings))
-        _last_list_items = findings, items
-    return items
+        edited = dict(_find_edited_keys(findings))
+        _last_edited_keys = findings, edited
+    return edited
 
 
 #: The result for the findings of one object, which are asked for once for each of them.
-_last_list_items: tuple[Sequence[Finding], _ListItems] = ((), _ListItems({}, {}))
+_last_edited_keys: tuple[Sequence[Finding], Mapping[Path, Json]] = ((), {})
 
 
 def _find_edited_keys(findings: Sequence[Finding]) -> Iterator[tuple[Path, Json]]:
@@ -228,53 +213,25 @@ def _find_edited_keys(findings: Sequence[Finding]) -> Iterator[tuple[Path, Json]
                 yield path, finding.live
 
 
-def _find_removed(findings: Sequence[Finding]) -> Mapping[Path, Sequence[int]]:
-    removed: dict[Path, list[int]] = {}
-    for finding in findings:
-        with suppress(ValueError):
-            path, index = parse(finding.path), finding.pointer.rpartition("/")[2]
-            if finding.change is Change.REMOVED and path and isinstance(path[-1], ItemKey) and index.isdecimal():
-                insort(removed.setdefault(path[:-1], []), int(index))
-    return removed
-
-
-def _live_pointer(
-    finding: Finding, removed: Mapping[Path, Sequence[int]], added_again: Mapping[Path, Sequence[int]]
-) -> str:
-    """Returns the pointer of a field that only Git has, in the live object with what a patch adds again.
-
-    The items before it that are not live, and that the patch does not add, do not count.
-    """
-    path = parse(finding.path)
-    tokens = finding.pointer.split("/")[1:]
-    for number, (element, token) in enumerate(zip(path, tokens, strict=False)):
-        if isinstance(element, ItemKey) and token.isdecimal():
-            index = int(token)
-            absent = bisect_left(removed.get(path[:number], ()), index)
-            tokens[number] = str(index - absent + bisect_left(added_again.get(path[:number], ()), index))
-    return "".join(f"/{token}" for token in tokens)
-
-
-def _tests_of_keys(finding: Finding, edited: Mapping[Path, Json], reverted: Collection[Path] = ()) -> Iterator[Object]:
+def _tests_of_keys(finding: Finding, pointer: str, edited: Mapping[Path, Json]) -> Iterator[Object]:
     """Yields tests that the list items on the way to a field are where the report has them.
 
     Args:
         finding: The finding.
+        pointer: Its pointer in the live object.
         edited: The live values of key fields that differ from the path.
-        reverted: The paths of key fields that have Git's value again.
     """
-    pointer = ""
+    above = ""
     path = parse(finding.path)
-    tokens = finding.pointer.split("/")[1:]
+    tokens = pointer.split("/")[1:]
     for number, (element, token) in enumerate(zip(path[:-1], tokens, strict=False), start=1):
-        pointer += f"/{token}"
+        above += f"/{token}"
         if isinstance(element, ItemKey):
             for name, value in element:
                 key = (*path[:number], name)
-                is_edited = key in edited and key not in reverted
-                if name != SET_FIELD and (is_edited or is_testable(name, value)):
-                    live = edited[key] if is_edited else typed_key(name, value)
-                    yield {"op": "test", "path": f"{pointer}/{escape_pointer(name)}", "value": live}
+                if name != SET_FIELD and (key in edited or is_testable(name, value)):
+                    live = edited[key] if key in edited else typed_key(name, value)
+                    yield {"op": "test", "path": f"{above}/{escape_pointer(name)}", "value": live}
 
 
 def typed_key(name: str, value: Json) -> Json:

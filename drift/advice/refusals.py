@@ -286,6 +286,14 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
         "the report does not hold the uid of the object; make it again",
     ),
     (
+        lambda _, finding: (
+            finding.change is Change.REMOVED
+            and finding.live_pointer is None
+            and any(isinstance(element, ItemKey) for element in parse(finding.path))
+        ),
+        "the report does not hold the place of the list item in the cluster; make it again",
+    ),
+    (
         lambda item, finding: bool(finding.path) and needs_version(finding) and item.resource_version is None,
         "the report does not hold the resourceVersion of the object; make it again",
     ),

@@ -1,18 +1,20 @@
 """Converts classified differences to findings: readable paths, plain values, a fingerprint, no secret values."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.compare.classify import ClassifiedDifference
 from drift.compare.diff import Difference
+from drift.compare.edited_keys import edited_keys
+from drift.compare.normalize import ListMap
 from drift.compare.objects import ObjectComparison
 from drift.compare.projection import Projection
 from drift.compare.show import contains_redacted, pointer, to_json
 from drift.model import IMMUTABLE, SEVERITY_RANK, Cause, Change, Finding
 from drift.objects import Json, Object, ObjectKey, at, objects_at, text_at
-from drift.paths import Path, render
+from drift.paths import ItemKey, Path, escape_pointer, render
 from drift.policy.digest import Digest
 from drift.policy.security import security_of, security_of_missing
 from drift.policy.severity import default_table
@@ -32,11 +34,14 @@ def object_findings(compared: ObjectComparison, key: ObjectKey, cluster: str) ->
         key: The object.
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
     """
-    findings = [_finding(judged, compared, key, cluster) for judged in compared.differences]
+    places = _Places(compared.projection)
+    findings = [_finding(judged, compared, key, cluster, places) for judged in compared.differences]
     return tuple(sorted(findings, key=lambda finding: (finding.path, finding.change)))
 
 
-def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: ObjectKey, cluster: str) -> Finding:
+def _finding(
+    judged: ClassifiedDifference, compared: ObjectComparison, key: ObjectKey, cluster: str, places: "_Places"
+) -> Finding:
     difference = judged.difference
     redacted = (
         contains_redacted(difference.desired)
@@ -65,7 +70,50 @@ def _finding(judged: ClassifiedDifference, compared: ObjectComparison, key: Obje
         actors=judged.actors,
         note=_immutable_note(difference, compared.projection, key) or judged.note or _note(difference),
         security=security,
+        live_pointer=places.find(difference),
     )
+
+
+class _Places:
+    """Where the live object lacks what only Git has.
+
+    A list item is missing after the live item that is closest before it in Git: the cluster may have other items, and
+    another order.
+    """
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+        #: The positions of the items of Git's lists in the live list, by the path of the list.
+        self._positions: dict[Path, Mapping[ItemKey, int]] = {}
+
+    def find(self, difference: Difference) -> str | None:
+        """Returns the pointer of a list item that only Git has, or of a field in an item; None for other fields."""
+        if difference.change is not Change.REMOVED or not any(isinstance(part, ItemKey) for part in difference.path):
+            return None
+        *_, last = difference.path
+        parent = pointer(self._projection.live, difference.live_path[:-1])
+        if isinstance(last, ItemKey):
+            return f"{parent}/{self._positions_below(difference)[last]}"
+        return f"{parent}/{escape_pointer(last)}"
+
+    def _positions_below(self, difference: Difference) -> Mapping[ItemKey, int]:
+        path = difference.path[:-1]
+        if path not in self._positions:
+            desired, live = _at(self._projection.desired, path), _at(self._projection.live, difference.live_path[:-1])
+            self._positions[path] = _positions(desired, live)
+        return self._positions[path]
+
+
+def _positions(desired: ListMap, live: ListMap) -> Mapping[ItemKey, int]:
+    """Returns the position of each item of Git in the live list: its own, or the one where it would be added."""
+    edited = edited_keys(desired, live)
+    found, following = {}, 0
+    for name in desired:
+        live_name = edited.get(name, name)
+        found[name] = live.positions.get(live_name, following)
+        if live_name in live:
+            following = found[name] + 1
+    return found
 
 
 def conceal(findings: Iterable[Finding], paths: Collection[str]) -> tuple[Finding, ...]:

@@ -240,6 +240,8 @@ class FindingDocument(_Document):
     Attributes:
         id: The same in every scan; made of names and the path, not of values or positions.
         pointer: RFC 6901; into the live object, or into the manifest if the live object lacks the field.
+        live_pointer: RFC 6901; where the live object lacks the field, if that is in an item of a list, or is one. Else
+            null.
         redacted: Whether the values are hidden; desired and live are null then.
         note: One sentence that explains the difference.
         first_seen: From the history: since when the finding has been open; null without a history.
@@ -272,6 +274,7 @@ class FindingDocument(_Document):
     line: _Number | None = None
     git: GitLineDocument | None = None
     security: Security | None = None
+    live_pointer: str | None = None
     advice: str | None = None
     commands: CommandsDocument | None = None
 

@@ -129,6 +129,56 @@ def test_nothing_else_is_changed_if_a_list_item_has_moved(workspace: Application
     assert _env(workspace) == {"A": "x", "B": "off", "C": "on"}
 
 
+@pytest.mark.parametrize("reverted", ["D", None])
+def test_an_item_is_put_back_after_the_one_before_it_in_git(
+    workspace: Application, capsys: Out, reverted: str | None
+) -> None:
+    env = "env: [{name: A, value: x}, {name: B, value: x}, {name: C, value: x}, {name: D, value: $(C)}]"
+    workspace.write(deployment("replicas: 2", env))
+    workspace.sync()
+    live = [{"name": "Z", "value": "x"}, {"name": "A", "value": "x"}, {"name": "C", "value": "x"}]
+    patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/env", "value": live}]
+    workspace.kubectl("patch", "deployment", "web", "--type=json", f"--patch={json.dumps(patch)}")
+    (item,) = workspace.report().document["objects"]
+    ids = {finding["path"][-2]: finding["id"] for finding in item["findings"]}
+    assert ids.keys() == {"B", "D", "Z"}
+
+    _, script = _revert(workspace, capsys, *([ids[reverted]] if reverted else []))
+    done = _run(workspace, script)
+
+    assert done.returncode == 0, done.stderr
+    # kubectl resolves $(C) only if C comes before.
+    assert list(_env(workspace)) == (["Z", "A", "C", "D"] if reverted else ["A", "B", "C", "D"])
+
+
+@pytest.mark.parametrize("names", [("injected", "web"), ("second", "web")])
+def test_a_field_is_put_back_into_an_item_that_is_elsewhere(
+    workspace: Application, capsys: Out, names: tuple[str, str]
+) -> None:
+    text = deployment("replicas: 2", "tty: true")
+    if "second" in names:
+        text = (
+            text.replace("containers:", "containers:", 1).rstrip() + "\n        - {name: second, image: nginx:1.29}\n"
+        )
+    workspace.write(text)
+    workspace.sync()
+    containers = json.loads(
+        workspace.kubectl("get", "deployment", "web", "--output=jsonpath={.spec.template.spec.containers}")
+    )
+    by_name = {one["name"]: one for one in containers} | {"injected": {"name": "injected", "image": "nginx:1.29"}}
+    del by_name["web"]["tty"]
+    moved = [by_name[name] for name in names]
+    patch = [{"op": "replace", "path": "/spec/template/spec/containers", "value": moved}]
+    workspace.kubectl("patch", "deployment", "web", "--type=json", f"--patch={json.dumps(patch)}")
+    (item,) = workspace.report().document["objects"]
+    (tty,) = (finding for finding in item["findings"] if finding["path"].endswith("tty"))
+
+    done = _run(workspace, _revert(workspace, capsys, tty["id"])[1])
+
+    assert done.returncode == 0, done.stderr
+    assert not any(path.endswith("tty") for _, _, path, _ in workspace.report().findings)
+
+
 def _env(workspace: Application) -> dict[str, str]:
     path = "{.spec.template.spec.containers[0].env}"
     env = json.loads(workspace.kubectl("get", "deployment", "web", f"--output=jsonpath={path}"))

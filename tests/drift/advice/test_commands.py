@@ -353,41 +353,64 @@ def _patch(finding: Finding, item: ObjectReport = OBJECT, *others: Finding) -> l
     return operations
 
 
-def _removed_variable(name: str, index: int) -> Finding:
-    of_container = "spec.template.spec.containers[name=a].env"
-    pointer = f"/spec/template/spec/containers/0/env/{index}"
+def _missing(path: str, pointer: str, live_pointer: str | None) -> Finding:
+    of_pod, pointer_of_pod = "spec.template.spec.", "/spec/template/spec"
     return replace(
-        FINDING, change=Change.REMOVED, path=f"{of_container}[name={name}]", pointer=pointer, desired={}, live=None
+        FINDING,
+        change=Change.REMOVED,
+        path=of_pod + path,
+        pointer=pointer_of_pod + pointer,
+        desired={},
+        live=None,
+        live_pointer=None if live_pointer is None else pointer_of_pod + live_pointer,
     )
 
 
-def test_an_item_is_added_where_it_is_without_the_other_items_that_are_gone() -> None:
-    b, c, d = (_removed_variable(name, index) for index, name in enumerate("BCD", start=1))
-    whole = replace(OBJECT, findings=(b, c, d))
+def _missing_variable(name: str, index: int, live_index: int) -> Finding:
+    env = "/containers/0/env"
+    return _missing(f"containers[name=a].env[name={name}]", f"{env}/{index}", f"{env}/{live_index}")
 
-    assert _patch(c, OBJECT, b, d)[-1]["path"].endswith("/env/1")
-    assert _patch(d, OBJECT, b, c)[-1]["path"].endswith("/env/1")
-    operations = json.loads(shlex.split(revert_fields(whole, [b, d], None))[4].removeprefix("--patch="))
-    assert [one["path"][-6:] for one in operations if one["op"] == "add"] == ["/env/1", "/env/2"]
+
+def test_items_are_removed_and_added_from_the_end_and_stay_in_the_order_of_git() -> None:
+    # Git has A, B, C, D, E; the cluster has Z, D, A, and X, which is removed.
+    b, c, e = (_missing_variable("B", 1, 3), _missing_variable("C", 2, 3), _missing_variable("E", 4, 2))
+    path, pointer = "spec.template.spec.containers[name=a].env[name=X]", "/spec/template/spec/containers/0/env/3"
+    x = replace(FINDING, change=Change.ADDED, path=path, pointer=pointer, desired=None, live={"name": "X"})
+    whole = replace(OBJECT, findings=(b, c, e, x))
+
+    operations = json.loads(
+        shlex.split(revert_fields(whole, whole.findings, None))[4].removeprefix("--patch="),
+    )
+
+    moves = [(one["op"], one["path"].rpartition("/")[2]) for one in operations if one["op"] != "test"]
+    assert moves == [("remove", "3"), ("add", "3"), ("add", "3"), ("add", "2")]
+    live = ["Z", "D", "A", "X"]
+    added = iter("CBE")
+    for operation, index in moves:
+        if operation == "remove":
+            live.pop(int(index))
+        else:
+            live.insert(int(index), next(added))
+    assert live == ["Z", "D", "E", "A", "B", "C"]
 
 
 def test_a_field_is_added_to_the_item_at_its_live_place() -> None:
-    container = replace(
-        FINDING,
-        change=Change.REMOVED,
-        path="spec.template.spec.containers[name=a]",
-        pointer="/spec/template/spec/containers/0",
-        cause=Cause.PENDING_SYNC,
-    )
-    of_next = "spec.template.spec.containers[name=b].tty"
-    field = replace(
-        FINDING, change=Change.REMOVED, path=of_next, pointer="/spec/template/spec/containers/1/tty", live=None
-    )
+    field = _missing("containers[name=b].tty", "/containers/1/tty", "/containers/0/tty")
 
-    assert [one["path"] for one in _patch(field, OBJECT, container)[1:]] == [
+    assert [one["path"] for one in _patch(field)[1:]] == [
         "/spec/template/spec/containers/0/name",
         "/spec/template/spec/containers/0/tty",
     ]
+
+
+def test_an_older_report_does_not_say_where_a_list_item_is_missing() -> None:
+    for item in (
+        _missing("containers[name=b].tty", "/containers/1/tty", None),
+        _missing("containers[name=b]", "/containers/1", None),
+    ):
+        reason = Advisor.of(_report(OBJECT)).why_not_reverted(OBJECT, item)
+        assert reason == "the report does not hold the place of the list item in the cluster; make it again"
+    assert Advisor.of(_report(OBJECT)).why_not_reverted(OBJECT, _missing("tty", "/tty", None)) is None
 
 
 def test_a_key_of_unknown_type_is_not_tested() -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drift.compare.objects import compare_object
 from drift.model import Cause, Change, Finding, Severity
@@ -176,3 +178,51 @@ def test_an_autoscaler_is_read_in_any_version() -> None:
 @pytest.mark.parametrize("body", [{}, {"metadata": {}, "spec": {}}, {"metadata": [], "spec": 3}])
 def test_an_invalid_autoscaler_is_none(body: dict[str, Any]) -> None:
     assert read_autoscaler(body) is None
+
+
+_NAMES = st.lists(st.sampled_from("ABCDE"), unique=True)
+
+
+@given(_NAMES, st.permutations("ABCDEXYZ"), st.integers(0, 8))
+def test_an_item_is_added_right_after_the_one_before_it_in_git(git: list[str], live: list[str], count: int) -> None:
+    live = live[:count]
+    # A list that the cluster lacks as a whole has no items to add.
+    desired_env, live_env = ([{"name": name, "value": "x"} for name in names] for names in (git, [*live, "0"]))
+
+    findings = _findings(_deployment(*desired_env), _deployment(*live_env), KIND)
+
+    missing = [finding for finding in findings if finding.change is Change.REMOVED]
+    assert len(missing) == len(set(git) - set(live))
+    result = [*live, "0"]
+    for finding in sorted(missing, key=lambda one: (_index(one.live_pointer), _index(one.pointer)), reverse=True):
+        result.insert(_index(finding.live_pointer), git[_index(finding.pointer)])
+    assert [name for name in result if name in {*live, "0"}] == [*live, "0"]
+    for before, name in zip(["", *git], git, strict=False):
+        if name not in live:
+            assert result.index(name) == (result.index(before) + 1 if before else 0)
+
+
+def _index(pointer: str | None) -> int:
+    return int(str(pointer).rpartition("/")[2])
+
+
+def test_a_field_is_missing_in_the_item_that_the_cluster_has_elsewhere() -> None:
+    kind = SchemaDocument(compact_schemas()).kind("", "v1", "Service")
+    port = {"name": "b", "port": 81, "appProtocol": "http"}
+    other = {"name": "a", "port": 80}
+
+    def found(*live: dict[str, Any]) -> dict[str, str | None]:
+        bodies = [
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": list(ports)}}
+            for ports in ((other, port), live)
+        ]
+        findings = _findings(bodies[0], bodies[1], kind)
+        return {one.path: one.live_pointer for one in findings if one.change is Change.REMOVED}
+
+    (pointer,) = found({"name": "b", "port": 81}, other).values()
+    assert pointer == "/spec/ports/0/appProtocol"
+    # The key was edited, too.
+    (pointer,) = found({"name": "b", "port": 8081}, other).values()
+    assert pointer == "/spec/ports/0/appProtocol"
+    # Nothing is missing.
+    assert found(port, other) == {}
