@@ -154,6 +154,9 @@ def _operations(item: ObjectReport, findings: Sequence[Finding]) -> Sequence[Obj
                 moves.append((finding, {"op": "remove", "path": where.removesuffix("Name")}))
         else:
             replacements.append({"op": "replace", "path": where, "value": finding.desired})
+            if (item.kind, where, finding.desired) == ("Deployment", "/spec/strategy/type", "Recreate"):
+                # The server has filled this in, and refuses it beside Recreate. The report leaves defaults out.
+                replacements.append({"op": "add", "path": "/spec/strategy/rollingUpdate", "value": None})
     moves.sort(key=_order_of_move, reverse=True)
     return [*{test["path"]: test for test in tests}.values(), *replacements, *(operation for _, operation in moves)]
 

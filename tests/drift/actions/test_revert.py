@@ -129,6 +129,23 @@ def test_nothing_else_is_changed_if_a_list_item_has_moved(workspace: Application
     assert _env(workspace) == {"A": "x", "B": "off", "C": "on"}
 
 
+@pytest.mark.parametrize("edited", [{}, {"rollingUpdate": {"maxSurge": 2}}])
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_the_server_fills_in_for_an_edit_does_not_stop_its_patch(
+    workspace: Application, capsys: Out, edited: dict[str, object], *, alone: bool
+) -> None:
+    workspace.write(deployment("strategy: {type: Recreate}"))
+    workspace.sync()
+    workspace.patch("deployment", "web", {"spec": {"strategy": {"type": "RollingUpdate", **edited}}})
+    (item,) = workspace.report().document["objects"]
+    ids = [finding["id"] for finding in item["findings"] if finding["path"] == "spec.strategy.type"]
+
+    done = _run(workspace, _revert(workspace, capsys, *(ids if alone else []))[1])
+
+    assert done.returncode == 0, done.stderr
+    assert workspace.report().findings == []
+
+
 @pytest.mark.parametrize("reverted", ["D", None])
 def test_an_item_is_put_back_after_the_one_before_it_in_git(
     workspace: Application, capsys: Out, reverted: str | None
