@@ -18,7 +18,14 @@ from drift.advice.commands import (
     sync_command,
     syncs_one_object,
 )
-from drift.advice.refusals import is_not_kept, is_patchable, renderer_of, why_not_adopted, why_not_reverted
+from drift.advice.refusals import (
+    is_immutable,
+    is_not_kept,
+    is_patchable,
+    renderer_of,
+    why_not_adopted,
+    why_not_reverted,
+)
 from drift.advice.sentences import advice
 from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, SourceKey, Verdict, sources_of
 from drift.objects import STDIN
@@ -42,7 +49,7 @@ class Commands:
         revert: Changes the cluster so that it says what Git says, if nothing has changed since the report. If that
             command is long, prints it instead. None if `drift revert` would refuse.
         sync: Makes the GitOps controller of the object sync it; None if it has none, or a suspended one, or if a sync
-            does not remove what was added.
+            does not remove what was added, or cannot change the field.
         also_deploys: The number of other changes, not synced yet, that `sync` deploys.
     """
 
@@ -127,7 +134,8 @@ class Advisor:
             return Commands(shown)
         source = self._source(item)
         sync = None
-        if source is not None and may_undo(source, finding) and not is_not_kept(finding):
+        is_in_vain = is_not_kept(finding) or is_immutable(item, finding)
+        if source is not None and may_undo(source, finding) and not is_in_vain:
             sync = _printable(sync_command(source, item, context))
         return Commands(
             shown,

@@ -181,7 +181,7 @@ def _is_at(path: str, fields: tuple[str, ...]) -> bool:
     return any(path == field or path.startswith((f"{field}.", f"{field}[")) for field in fields)
 
 
-def _is_immutable(item: ObjectReport, finding: Finding) -> bool:
+def is_immutable(item: ObjectReport, finding: Finding) -> bool:
     """Whether the API server refuses to give the field another value."""
     kind = (item.key.group, item.kind)
     if kind in _MUTABLE and _is_at(finding.path, ("spec",)) and not _is_at(finding.path, _MUTABLE[kind]):
@@ -207,6 +207,8 @@ def _is_fixed_in_a_pod(finding: Finding) -> bool:
 
 def _is_selected(item: ObjectReport, finding: Finding) -> bool:
     """Whether a label of the Pod template is in the live selector, which differs from Git and cannot be changed."""
+    if not finding.path.startswith("spec.template.metadata") or _has_broken_path(item, finding):
+        return False
     selector = next((one for one in item.findings if _is_at(one.path, ("spec.selector",))), None)
     path = parse(finding.path)
     if selector is None or path[: len(_TEMPLATE_LABELS)] != _TEMPLATE_LABELS[: len(path)]:
@@ -241,13 +243,13 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     ),
     (_has_broken_path, "the report has no valid path for it; make it again"),
     (
-        lambda item, finding: _is_immutable(item, finding) and (item.key.group, item.kind) in _NOT_TO_DELETE,
+        lambda item, finding: is_immutable(item, finding) and (item.key.group, item.kind) in _NOT_TO_DELETE,
         (
             "the API server refuses to change this field; "
             "keep it in Git, or back up what the object holds (data, addresses) and recreate it"
         ),
     ),
-    (_is_immutable, "the API server refuses to change this field; delete the object, then sync it"),
+    (is_immutable, "the API server refuses to change this field; delete the object, then sync it"),
     (
         lambda _, finding: finding.redacted and finding.change is Change.ADDED,
         "its value is hidden; add it to Git in encrypted form, or remove it by hand if a sync leaves it",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.advice.commands import ControllerState, controller_state
-from drift.advice.refusals import deletes_more, is_not_kept
+from drift.advice.refusals import deletes_more, is_immutable, is_not_kept
 from drift.model import Cause, Change, Finding, ObjectReport, Security, SourceInfo
 
 
@@ -21,7 +21,7 @@ class _Advice:
         states: The states of the GitOps controller that it is for; empty for all.
         kinds: The kinds of object that it is for; empty for all.
         deletes_more: Whether it is only for objects whose deletion may delete more.
-        applies: What else must hold of the finding.
+        applies: What else must hold of the object and the finding.
     """
 
     text: str
@@ -30,7 +30,7 @@ class _Advice:
     states: frozenset[ControllerState] = frozenset()
     kinds: frozenset[str] = frozenset()
     deletes_more: bool = False
-    applies: Callable[[Finding], bool] = lambda _: True
+    applies: Callable[[ObjectReport, Finding], bool] = lambda *_: True
 
     def is_for(self, finding: Finding, item: ObjectReport, state: ControllerState) -> bool:
         return (
@@ -39,7 +39,7 @@ class _Advice:
             and (not self.states or state in self.states)
             and (not self.kinds or item.kind in self.kinds)
             and (not self.deletes_more or deletes_more(item) is not None)
-            and self.applies(finding)
+            and self.applies(item, finding)
         )
 
 
@@ -51,9 +51,12 @@ _MANUAL: Final = frozenset({ControllerState.MANUAL})
 _TABLE: Final[Sequence[_Advice]] = (
     _Advice(
         "wait until its finalizers are done, and find out who deleted it before you sync",
-        applies=lambda finding: finding.is_being_deleted,
+        applies=lambda _, finding: finding.is_being_deleted,
     ),
-    _Advice("correct the field in Git, or remove it there: a sync cannot set it", applies=is_not_kept),
+    _Advice(
+        "correct the field in Git, or remove it there: a sync cannot set it",
+        applies=lambda _, finding: is_not_kept(finding),
+    ),
     _Advice("resume {source}, which is suspended, to deploy this", _PENDING, states=_SUSPENDED),
     _Advice("sync {source}, whose automatic sync is off, to deploy this", _PENDING, states=_MANUAL),
     _Advice(
@@ -82,7 +85,7 @@ _TABLE: Final[Sequence[_Advice]] = (
     _Advice(
         "delete it, or find out who needs it and commit it to Git: it loosens security",
         changes=frozenset({Change.UNMANAGED}),
-        applies=lambda finding: finding.security is Security.LOOSENS,
+        applies=lambda _, finding: finding.security is Security.LOOSENS,
     ),
     _Advice(
         "delete it, add it to Git in encrypted form, or ignore it with a reason in drift.yaml",
@@ -110,9 +113,13 @@ _TABLE: Final[Sequence[_Advice]] = (
     ),
     _Advice("sync to create it again, or remove it from Git", changes=frozenset({Change.MISSING})),
     _Advice(
+        "recreate it from Git, or change it there by hand: the API server refuses to change this field",
+        applies=is_immutable,
+    ),
+    _Advice(
         "remove it in the cluster, as a sync may not, or add it to Git in encrypted form to keep it",
         changes=frozenset({Change.ADDED}),
-        applies=lambda finding: finding.redacted,
+        applies=lambda _, finding: finding.redacted,
     ),
     _Advice(
         "remove it in the cluster, as a sync may not, or commit it to Git to keep it",
@@ -123,7 +130,7 @@ _TABLE: Final[Sequence[_Advice]] = (
     ),
     _Advice(
         "sync to restore the value in Git, or change it there by hand",
-        applies=lambda finding: finding.redacted,
+        applies=lambda _, finding: finding.redacted,
     ),
     _Advice(
         "sync to restore the order in Git, or change it there: the order of this list has a meaning",

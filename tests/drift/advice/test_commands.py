@@ -203,6 +203,9 @@ def test_what_is_immutable_in_the_cluster_is_not_patched() -> None:
     reason = Advisor.of(_report(secret)).why_not_reverted(secret, edited)
 
     assert reason == "the API server refuses to change this field; delete the object, then sync it"
+    for source in (FLUX, ARGOCD):
+        assert _commands(edited, secret, source=source).sync is None
+        assert _commands(replace(edited, note=None), secret, source=source).sync is not None
 
 
 @pytest.mark.parametrize(

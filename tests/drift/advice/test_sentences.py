@@ -72,6 +72,17 @@ def test_no_advice_is_to_commit_a_secret_as_it_is() -> None:
         assert "in encrypted form" in found or "change it there by hand" in found
 
 
+def test_no_advice_is_to_sync_what_the_api_server_refuses_to_change() -> None:
+    deployment = _object(ObjectKey("apps", "Deployment", "shop", "a"))
+    for change in (Change.CHANGED, Change.ADDED, Change.REMOVED):
+        finding = replace(FINDING, change=change, path="spec.selector")
+
+        assert advice(finding, deployment, ACTIVE) == (
+            "recreate it from Git, or change it there by hand: the API server refuses to change this field"
+        )
+        assert "sync" in str(advice(replace(finding, path="spec.paused"), deployment, ACTIVE))
+
+
 def test_every_drift_has_advice_and_nothing_else_has() -> None:
     for cause, change, source in product(Cause, Change, (None, ACTIVE, SUSPENDED, FAILING, MANUAL)):
         finding: Finding = replace(FINDING, cause=cause, change=change)
