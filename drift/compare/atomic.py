@@ -18,6 +18,8 @@ _MAX_PAIRS: Final = 20_000
 
 #: value, type of the object, field, object that has the field -> whether the server would fill in this value.
 IsDefault = Callable[[Json, Type, str, Object], bool]
+#: value, type of the object, field -> whether the value equals no value, because the server is to allocate one.
+IsLeftEmpty = Callable[[Json, Type, str], bool]
 
 
 class AtomicValue:
@@ -43,12 +45,14 @@ class AtomicComparison:
 
     Attributes:
         is_default: Whether a value is the server's default.
+        is_left_empty: Whether a value in Git equals no value.
         ignores_untyped_additions: Whether to ignore live-only fields of objects that the schema does not describe. If
             only the applier owns them, they may be defaults.
         has_ignored: Whether such a field was ignored.
     """
 
     is_default: IsDefault
+    is_left_empty: IsLeftEmpty
     ignores_untyped_additions: bool
     has_ignored: bool = field(default=False, init=False)
     _results: dict[tuple[int, int], tuple[Json, ...]] = field(default_factory=dict, init=False)
@@ -166,7 +170,7 @@ class AtomicComparison:
                 live_value = without_filled_in(desired, live, schema, name)
                 left[name], right[name] = self.compare(desired_value, live_value, schema.field(name))
                 same &= left[name] is right[name]
-            else:
+            elif not self.is_left_empty(desired_value, schema, name):
                 left[name] = desired_value
                 same = False
         for name, live_value in live.items():

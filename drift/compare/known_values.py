@@ -6,7 +6,7 @@ from typing import Final
 
 from drift.compare.atomic import is_plain_dict, same_scalar
 from drift.compare.normalize import ListMap, value_at
-from drift.compare.ownership import Attribution, AttributionFinder, Ownership, owners_below
+from drift.compare.ownership import Attribution, AttributionFinder, Ownership
 from drift.gitops.managers import BEFORE_FIRST_APPLY, Role, is_gitops_applier, is_hand_tool, may_create
 from drift.gitops.tracking import ReservedMetadata
 from drift.managed_fields import OwnerNode
@@ -24,7 +24,7 @@ from drift.schema.facts import (
     Facts,
     is_never_allocated,
 )
-from drift.schema.types import ABSENT, Absent, Shape, Type
+from drift.schema.types import ABSENT, Shape, Type
 
 DEFAULT: Final = "the API server's default"
 ALLOCATED_VALUE: Final = "allocated for this object alone"
@@ -145,25 +145,29 @@ class KnownValues:
             and (has_applier or not may_create(actor))
         ]
 
-    def asks_for_allocation(
-        self, desired: Json, live: Json | Absent, parent: Type, name: str, node: OwnerNode | None
-    ) -> bool:
-        """Whether Git sets a field to the empty value that lets the server allocate one, and no user set another.
+    def is_left_empty(self, desired: Json, parent: Type, name: str) -> bool:
+        """Whether a value in Git is an empty one that lets the server allocate one, which equals no value before that.
 
         Args:
             desired: The value in Git.
-            live: The value in the cluster.
             parent: The type of the object that has the field.
             name: The field.
-            node: The owners of that object.
         """
         is_empty = desired == "" or (desired == 0 and not isinstance(desired, bool))
-        return (
-            is_empty
-            and (parent.name, name) in ALLOCATED
-            and self.facts.is_omitempty(parent, name)
-            and not is_never_allocated(live, parent.name, name)
-            and not self._is_edited(parent, name, owners_below(node, name, parent), node)
+        return is_empty and (parent.name, name) in ALLOCATED and self.facts.is_omitempty(parent, name)
+
+    def fills_in(self, part: LivePart, parent: Type) -> bool:
+        """Whether the server allocated the value of a field that Git leaves empty, and no user set it.
+
+        Args:
+            part: The live field.
+            parent: The type of the object that has the field.
+        """
+        path, name = part.path, str(part.path[-1])
+        return not (
+            is_never_allocated(part.value, parent.name, name)
+            or _is_in_template(path, parent)
+            or self._is_edited(parent, name, part.owners, part.whole)
         )
 
     def _is_edited(self, parent: Type, name: str, owners: OwnerNode | None, whole: OwnerNode | None) -> bool:
@@ -172,8 +176,7 @@ class KnownValues:
     def _is_allocated(self, part: LivePart, parent: Type) -> bool:
         """Whether the server or a controller allocated a field, and not Git at the last sync or a user since."""
         path, name = part.path, str(part.path[-1])
-        in_template = len(path) != len(("spec", name))
-        if (parent.name, name) not in ALLOCATED or ((parent.name, name) in NOT_IN_TEMPLATES and in_template):
+        if (parent.name, name) not in ALLOCATED or _is_in_template(path, parent):
             return False
         ownership = self.ownership
         if ownership.base_has(path) or is_never_allocated(part.value, parent.name, name):
@@ -275,6 +278,11 @@ def _repeats_no_cluster_ip(part: LivePart, parent: Type, in_git: Sequence[Object
         case "clusterIP":
             return part.value == "None" and any(spec.get("clusterIPs") == ["None"] for spec in in_git)
     return False
+
+
+def _is_in_template(path: Path, parent: Type) -> bool:
+    """Whether a field is in a template, where the server does not allocate it as it does on the object itself."""
+    return (parent.name, path[-1]) in NOT_IN_TEMPLATES and len(path) != len(("spec", "field"))
 
 
 def _parent_field(path: Path) -> str:

@@ -235,8 +235,7 @@ class _Projector:
         right: Object = {}
         same = True
         for name, desired_value in desired.items():
-            if self._known.asks_for_allocation(desired_value, live.get(name, ABSENT), schema, name, node):
-                self._skip((*path, name), ALLOCATED_VALUE)
+            if not desired_value and self._is_left_to_server(desired_value, live, schema, node, (*path, name)):
                 continue
             if name not in live:
                 if desired_value is not UNTYPED_NULL and not _may_be_absent(desired_value):
@@ -267,6 +266,19 @@ class _Projector:
                     right[name] = kept
                     same = False
         return (left, left) if same else (left, right)
+
+    def _is_left_to_server(self, desired: Json, live: Object, parent: Type, node: OwnerNode | None, path: Path) -> bool:
+        """Whether Git sets a field to the empty value that lets the server allocate one, and no user set another."""
+        name = str(path[-1])
+        if not self._known.is_left_empty(desired, parent, name):
+            return False
+        if name not in live:
+            return True
+        part = LivePart(path, live[name], parent.field(name), owners_below(node, name, parent), node)
+        if not self._known.fills_in(part, parent):
+            return False
+        self._skip(path, ALLOCATED_VALUE)
+        return True
 
     def _is_default_that_git_empties(self, desired: Object, live: Object, schema: Type) -> bool:
         """Whether Git sets a list or map empty whose default has content, and the live value has some of it."""
@@ -322,6 +334,7 @@ class _Projector:
         ownership = self._ownership
         comparison = AtomicComparison(
             self._known.is_default,
+            self._known.is_left_empty,
             ignores_untyped_additions=ownership.only_applier(node.all_owners() if node else ())
             and not ownership.out_of_sync
             and not (ownership.base is None and self._is_chart_value(path))

@@ -237,7 +237,8 @@ _ALL_RULES: Final = {**RULES, **_OLDER_RULES}
 
 def is_never_allocated(value: Json, parent: str, field: str) -> bool:
     """Whether a field of a type that may be allocated has a value that nothing allocates."""
-    return bool(NEVER_ALLOCATED.get(parent, {}).get(field, ABSENT) == value)
+    fields = NEVER_ALLOCATED.get(parent, {})
+    return field in fields and bool(fields[field] == value)
 
 
 def filled_in(parent: str, field: str, siblings: Object) -> Mapping[str, Json]:

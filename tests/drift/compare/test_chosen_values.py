@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from drift.compare.objects import export
-from tests.drift.compare.managed_fields import Fields, built_in, causes, compare, entry
+from drift.schema.facts import ALLOCATED, known_facts
+from drift.schema.types import Shape
+from tests.drift.compare.managed_fields import DOCUMENT, Fields, built_in, causes, compare, entry
 
 SPEC = {"selector": {"app": "a"}}
 HEADLESS = {"clusterIP": "None", "clusterIPs": ["None"]}
@@ -86,6 +88,90 @@ def test_a_claim_for_a_volume_without_a_class() -> None:
     assert causes(compare(_claim(), _claim(SYNCED, created, storageClassName=""))) == [
         ("storageClassName", "added", "manual", ["kubectl-create"])
     ]
+
+
+# -- an empty value in Git that asks for an allocated one, before the cluster has allocated it
+
+_CLAIM = {"accessModes": ["ReadWriteOnce"]}
+
+
+def _pod(claim: Fields) -> Fields:
+    return {"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}]}
+
+
+def _pods(claim: Fields) -> Fields:
+    return {"selector": {}, "serviceName": "a", "template": {}, "volumeClaimTemplates": [{"spec": claim}]}
+
+
+_EMPTY: Any = [
+    *(("v1", "Service", field, lambda more: {**SPEC, **more}) for field in ("clusterIP", "healthCheckNodePort")),
+    ("v1", "Service", "nodePort", lambda more: {**SPEC, "ports": [{"name": "a", "port": 80, **more}]}),
+    ("v1", "PersistentVolumeClaim", "volumeName", lambda more: {**_CLAIM, **more}),
+    ("v1", "Pod", "volumeName", lambda more: _pod({**_CLAIM, **more})),
+    ("apps/v1", "StatefulSet", "volumeName", lambda more: _pods({**_CLAIM, **more})),
+    *(
+        ("v1", "PersistentVolume", field, lambda more: {"claimRef": {"name": "a", "namespace": "n", **more}})
+        for field in ("uid", "resourceVersion")
+    ),
+    *(
+        ("certificates.k8s.io/v1", "CertificateSigningRequest", field, lambda more: {"signerName": "a/b", **more})
+        for field in ("uid", "username")
+    ),
+]
+
+
+def _asking(version: str, kind: str, spec: Fields, *entries: Fields) -> Fields:
+    metadata = {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": list(entries)}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+@pytest.mark.parametrize(("version", "kind", "field", "spec"), _EMPTY, ids=[f"{one[1]} {one[2]}" for one in _EMPTY])
+@pytest.mark.parametrize("manager", ["kustomize-controller", "argocd-controller", "kubectl-create"])
+def test_an_empty_value_is_no_drift_while_nothing_is_allocated(
+    version: str, kind: str, field: str, spec: Any, manager: str
+) -> None:
+    zero = 0 if field.endswith("Port") else ""
+    live = _asking(version, kind, spec({}), entry(manager, "Apply", {"spec": spec({})}))
+
+    assert causes(compare(_asking(version, kind, spec({field: zero})), live)) == []
+    assert causes(compare(_asking(version, kind, spec({field: 7 if zero == 0 else "x"})), live)) != []
+
+
+def test_every_allocated_field_that_may_be_empty_is_tested() -> None:
+    facts = known_facts()
+    types = {name: DOCUMENT.type_of({"$ref": f"#/components/schemas/{name}"}) for name, _ in ALLOCATED}
+    may_be_empty = {
+        field
+        for name, field in ALLOCATED
+        if facts.is_omitempty(types[name], field) and types[name].field(field).shape is Shape.SCALAR
+    }
+
+    assert may_be_empty == {field for _, _, field, _ in _EMPTY}
+
+
+def test_an_empty_reference_in_an_atomic_value_is_no_drift() -> None:
+    def account(*entries: Fields, **reference: str) -> Fields:
+        metadata = {"name": "a", "managedFields": list(entries)}
+        secrets = [{"name": "s", **reference}]
+        return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "secrets": secrets}
+
+    live = account(entry("kustomize-controller", "Apply", {"secrets": ""}))
+
+    assert causes(compare(account(uid=""), live)) == []
+    assert causes(compare(account(uid="x"), live)) != []
+
+
+@pytest.mark.parametrize("manager", ["kubectl-edit", "an-operator"])
+def test_a_volume_that_a_manager_put_into_a_template_is_reported(manager: str) -> None:
+    live = _asking("v1", "Pod", _pod({**_CLAIM, "volumeName": "pv-1"}))
+    volume: Any = {"f:ephemeral": {"f:volumeClaimTemplate": {"f:spec": {"f:volumeName": {}}}}}
+    edited = {**entry(manager, "Update", {}), "time": "2026-01-02T00:00:00Z"}
+    edited["fieldsV1"] = {"f:spec": {"f:volumes": {'k:{"name":"v"}': volume}}}
+    live["metadata"]["managedFields"] = [entry("kustomize-controller", "Apply", {}), edited]
+
+    found = compare(_asking("v1", "Pod", _pod({**_CLAIM, "volumeName": ""})), live)
+
+    assert causes(found) == [("volumeName", "changed", "manual", [manager])]
 
 
 def _exported(live: Fields) -> Any:
