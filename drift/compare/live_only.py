@@ -38,7 +38,9 @@ class LiveOnlyFields:
         reason = self.known.why_known(part, parent, sides)
         if reason is not None:
             return self._skip(part.path, reason)
-        if is_never_allocated(part.value, parent.name, str(part.path[-1])):
+        # Nothing is allocated in a template, so the owners decide there, as for any other field.
+        is_in_spec = len(part.path) == len(("spec", "field"))
+        if is_in_spec and is_never_allocated(part.value, parent.name, str(part.path[-1])):
             return self._report_chosen(part)
         if self._lacks_owner(part):
             scaled = self._filter_scaled(part.value, parent, part.path)

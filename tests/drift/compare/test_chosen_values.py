@@ -121,7 +121,8 @@ _EMPTY: Any = [
 
 
 def _asking(version: str, kind: str, spec: Fields, *entries: Fields) -> Fields:
-    metadata = {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": list(entries)}
+    server = {"creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": list(entries)} if entries else {}
+    metadata = {"name": "a", **server}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
 
 
@@ -172,6 +173,20 @@ def test_a_volume_that_a_manager_put_into_a_template_is_reported(manager: str) -
     found = compare(_asking("v1", "Pod", _pod({**_CLAIM, "volumeName": ""})), live)
 
     assert causes(found) == [("volumeName", "changed", "manual", [manager])]
+
+
+@pytest.mark.parametrize("manager", [None, "kustomize-controller"])
+def test_an_empty_class_in_a_template_is_not_chosen_when_the_object_is_created(manager: str | None) -> None:
+    live = _asking("v1", "Pod", _pod({**_CLAIM, "storageClassName": ""}))
+    template: Any = {"f:ephemeral": {"f:volumeClaimTemplate": {"f:spec": {"f:storageClassName": {}}}}}
+    owner = entry("kustomize-controller", "Apply", {})
+    if manager is not None:
+        owner["fieldsV1"] = {"f:spec": {"f:volumes": {'k:{"name":"v"}': template}}}
+    live["metadata"]["managedFields"] = [owner]
+
+    found = compare(_asking("v1", "Pod", _pod(_CLAIM)), live)
+
+    assert causes(found) == ([] if manager is None else [("storageClassName", "added", "pending-sync", [manager])])
 
 
 def _exported(live: Fields) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
@@ -14,7 +16,7 @@ from drift.objects import Object
 from drift.scanning import pairs
 from drift.schema.facts import known_facts
 from drift.schema.types import UNKNOWN, SchemaDocument, Type, compact_schemas
-from tests.drift.compare.managed_fields import built_in, entry
+from tests.drift.compare.managed_fields import built_in, compare, entry
 from tests.drift.conftest import Application
 from tools.sandbox.syncers import TAKING_OVER, Syncer
 
@@ -163,3 +165,76 @@ def _pod_spec(body: Object) -> Object:
     while "containers" not in part:
         part = part.get("template") or part.get("jobTemplate") or part["spec"]
     return part
+
+
+# -- allocated fields: the check never contradicts the comparison
+
+#: The fields of a claim and of a Service, with values that are allocated, chosen, empty or missing (None).
+CLAIM: dict[str, list[Any]] = {
+    "accessModes": [["RWO"]],
+    "storageClassName": [None, "", "fast"],
+    "volumeName": [None, "", "pv-1"],
+}
+SERVICE: dict[str, list[Any]] = {
+    "selector": [{"app": "a"}],
+    "clusterIP": [None, "", "None", "10.0.0.7"],
+    "healthCheckNodePort": [None, 0, 30001],
+}
+PORT: dict[str, list[Any]] = {"name": ["web"], "nodePort": [None, 0, 30000]}
+#: The kinds that have such an object: its fields, and where it is in ``spec``.
+ALLOCATING = {
+    "PersistentVolumeClaim": ("v1", CLAIM, ()),
+    "Pod": ("v1", CLAIM, ("volumes", "v", "ephemeral", "volumeClaimTemplate", "spec")),
+    "Deployment": ("apps/v1", CLAIM, ("template", "spec", "volumes", "v", "ephemeral", "volumeClaimTemplate", "spec")),
+    "StatefulSet": ("apps/v1", CLAIM, ("volumeClaimTemplates", "v", "spec")),
+    "Service": ("v1", SERVICE, ()),
+    "Service port": ("v1", PORT, ("ports", "80")),
+}
+MANAGERS = [("kustomize-controller", "Apply"), ("argocd-controller", "Update"), ("kubectl-edit", "Update")]
+_KEYS: dict[str, dict[str, Any]] = {"v": {"name": "v"}, "80": {"port": 80, "protocol": "TCP"}}
+
+
+def _nested(path: Sequence[str], fields: dict[str, Any]) -> dict[str, Any]:
+    body: Any = fields
+    for name in reversed(path):
+        body = [{**_KEYS[name], **body}] if name in _KEYS else {name: body}
+    return body  # type: ignore[no-any-return]
+
+
+def _owned(path: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+    owned: dict[str, Any] = {f"f:{name}": {} for name in names}
+    for index, name in reversed(list(enumerate(path))):
+        # The server has the claims of a StatefulSet in an atomic list.
+        if path[: index + 1] == ("volumeClaimTemplates",):
+            owned = {}
+        owned = {f"k:{json.dumps(_KEYS[name])}" if name in _KEYS else f"f:{name}": owned}
+    return {"f:spec": owned}
+
+
+@pytest.mark.parametrize("kind", ALLOCATING)
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_the_check_agrees_with_the_comparison_on_allocated_fields(kind: str, data: st.DataObject) -> None:
+    version, choices, path = ALLOCATING[kind]
+
+    def body(*entries: dict[str, Any]) -> Object:
+        chosen = {name: data.draw(st.sampled_from(values)) for name, values in choices.items()}
+        spec = _nested(path, {name: value for name, value in chosen.items() if value is not None})
+        server = {"creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": list(entries)} if entries else {}
+        metadata = {"name": "a", **server}
+        return {"apiVersion": version, "kind": kind.partition(" ")[0], "metadata": metadata, "spec": spec}
+
+    entries = [
+        {
+            **entry(manager, operation, {}),
+            "apiVersion": version,
+            "time": f"2026-01-0{day}T00:00:00Z",
+            "fieldsV1": _owned(path, data.draw(st.lists(st.sampled_from(list(choices)), unique=True))),
+        }
+        for day, (manager, operation) in enumerate(
+            data.draw(st.lists(st.sampled_from(MANAGERS), min_size=1, unique=True)), start=1
+        )
+    ]
+    base = body() if data.draw(st.booleans()) else None
+
+    compare(body(), body(*entries), base)
