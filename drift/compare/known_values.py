@@ -247,17 +247,23 @@ class KnownValues:
         return same_scalar(written, default) or same_scalar(value, str(default))
 
 
-def copied_template_labels(desired: Object, live: Object, schema: Type) -> Sequence[Object]:
+def copied_template_labels(
+    desired: Object, live: Object, schema: Type, *, for_export: bool = False
+) -> Sequence[Object]:
     """Returns the template labels, live and in Git, that the server copies to an object for which Git sets no labels.
 
     Args:
         desired: The normalized manifest.
         live: The normalized live object.
         schema: The kind's type.
+        for_export: Whether Git has no manifest yet. It gets all labels if the object has others, too: the server copies
+            none then.
     """
     if schema.name not in LABELLED_BY_TEMPLATE or at(desired, "metadata", "labels"):
         return ()
-    return [as_object(at(body, "spec", "template", "metadata", "labels")) for body in (live, desired)]
+    copied = [as_object(at(body, "spec", "template", "metadata", "labels")) for body in (live, desired)]
+    labels = as_object(at(live, "metadata", "labels"))
+    return () if for_export and not labels.items() <= copied[0].items() else copied
 
 
 def _repeats_no_cluster_ip(part: LivePart, parent: Type, in_git: Sequence[Object]) -> bool:

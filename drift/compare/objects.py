@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from drift.compare.atomic import is_plain_dict
 from drift.compare.classify import ClassifiedDifference, classify
 from drift.compare.diff import Difference, diff
 from drift.compare.hidden import without_hidden
@@ -20,7 +21,7 @@ from drift.gitops.tracking import ReservedMetadata, reserved_metadata
 from drift.managed_fields import Entry, OwnerNode, build_tree, read_owners
 from drift.model import Cause, Change, Decision, NotCompared
 from drift.objects import LAST_APPLIED, Json, Object, as_object, text_at
-from drift.paths import Path, render
+from drift.paths import ItemKey, Path, render
 from drift.schema.facts import known_facts
 from drift.schema.types import ABSENT, Type
 
@@ -134,7 +135,7 @@ def compare_object(
         _with_emptied_maps(live_tree, live, desired_tree),
     )
     with_zeros = cache(lambda: normalize_object(desired, schema, facts, keep_zeros=True))
-    labels = copied_template_labels(desired_tree, live_tree, schema)
+    labels = copied_template_labels(desired_tree, live_tree, schema, for_export=for_export)
     kind, finder = str(desired.get("kind")), AttributionFinder(ownership, with_zeros)
     known = KnownValues(finder, facts, reserved, kind, labels, for_export)
     generation = as_object(live.get("metadata")).get("generation")
@@ -288,7 +289,8 @@ def _duplicates(value: Json, path: Path) -> list[str]:
 def export(live: Object, schema: Type) -> Object | None:
     """Returns a manifest with all that people set, and without defaults, status and server metadata.
 
-    That is what an empty manifest lacks, by the same comparison that finds drift.
+    That is what an empty manifest lacks, by the same comparison that finds drift. If people set only a part of a list
+    item, such as the image of an injected container, the item has its key too: no server takes an item without it.
 
     Args:
         live: The live object with its ``managedFields``, redacted.
@@ -310,7 +312,30 @@ def export(live: Object, schema: Type) -> Object | None:
             tree = without_part(tree, *judged.difference.live_path)
     if contains_redacted(tree):
         return None
+    tree = _with_keys(tree, schema)
     # People set no other part of metadata: the rest belongs to the API server and to controllers.
     names = as_object(tree.get("metadata"))
     manifest["metadata"] |= {name: to_json(names[name]) for name in ("labels", "annotations") if name in names}
     return manifest | {name: to_json(value) for name, value in tree.items() if name != "metadata"}
+
+
+def _with_keys(tree: Json, schema: Type) -> Json:
+    """Returns a tree in which each item of a list map has its key, except for default values such as ``TCP``."""
+    if isinstance(tree, ListMap):
+        items = ListMap(is_set=tree.is_set)
+        for key, item in tree.items():
+            items.put(key, _with_key(_with_keys(item, schema.items), key, schema.items), tree.positions[key])
+        return items
+    if is_plain_dict(tree):
+        return {name: _with_keys(value, schema.field(name)) for name, value in tree.items()}
+    return tree
+
+
+def _with_key(item: Json, key: ItemKey, schema: Type) -> Json:
+    if not is_plain_dict(item):
+        return item
+    facts = known_facts()
+    missing = {
+        name: value for name, value in key.first if name not in item and value != facts.default(schema, name, item)
+    }
+    return {**missing, **item}

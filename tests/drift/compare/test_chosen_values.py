@@ -235,3 +235,48 @@ def test_the_manifest_lacks_only_the_parts_that_controllers_set() -> None:
         "metadata": {"name": "a", "labels": {"team": "a"}},
         "spec": {**SPEC, "externalIPs": ["192.0.2.1"]},
     }
+
+
+def test_a_list_item_that_is_kept_in_part_has_its_key() -> None:
+    ports = [{"containerPort": 80, "hostPort": 8080, "protocol": "TCP"}, {"containerPort": 53, "protocol": "UDP"}]
+    sidecar = {"name": "p", "image": "p:2", "command": ["run"], "ports": ports}
+    containers = [{"name": "c", "image": "c:1", "imagePullPolicy": "IfNotPresent"}, sidecar]
+    item: Any = 'k:{"name":"p"}'
+    opened: Any = {
+        'k:{"containerPort":80,"protocol":"TCP"}': {"f:hostPort": {}},
+        'k:{"containerPort":53,"protocol":"UDP"}': {".": {}, "f:containerPort": {}, "f:protocol": {}},
+    }
+
+    def exported(injector: Fields | None) -> Any:
+        by_hand = entry("kubectl-set", "Update", {})
+        by_hand["fieldsV1"] = {"f:spec": {"f:containers": {item: {"f:image": {}, "f:ports": opened}}}}
+        creator = entry("kubectl-create", "Update", {})
+        creator["fieldsV1"] = {"f:spec": {"f:containers": {'k:{"name":"c"}': {".": {}, "f:name": {}, "f:image": {}}}}}
+        injected = [] if injector is None else [injector]
+        live = _asking("v1", "Pod", {"containers": containers}, creator, by_hand, *injected)
+        return _exported(live)["containers"]
+
+    by_controller = entry("kube-controller-manager", "Update", {})
+    owned: Any = {".": {}, "f:name": {}, "f:command": {}, "f:ports": {key: {".": {}} for key in opened}}
+    by_controller["fieldsV1"] = {"f:spec": {"f:containers": {item: owned}}}
+    kept = [{"containerPort": 80, "hostPort": 8080}, {"containerPort": 53, "protocol": "UDP"}]
+    for injector in (None, by_controller):
+        found = exported(injector)
+        assert found == [{"name": "c", "image": "c:1"}, {"name": "p", "image": "p:2", "ports": kept}]
+        # The key comes first, as people write it.
+        assert [next(iter(one)) for one in found] == ["name", "name"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept"), [({"app": "a"}, None), ({"app": "a", "team": "b"}, True), ({"app": "c"}, True), ({}, None)]
+)
+def test_labels_that_are_not_only_those_of_the_template_are_all_kept(labels: Fields, kept: bool | None) -> None:
+    template = {"metadata": {"labels": {"app": "a"}}, "spec": {"restartPolicy": "Never"}}
+    owned = {"metadata": {"labels": dict.fromkeys(labels, "")}, "spec": {"template": template}}
+    live = _asking("batch/v1", "Job", {"template": template}, entry("kubectl-create", "Update", owned))
+    live["metadata"]["labels"] = labels
+
+    manifest = export(live, built_in("batch/v1", "Job"))
+
+    assert manifest is not None
+    assert manifest["metadata"].get("labels") == (labels if kept else None)
