@@ -19,7 +19,10 @@ SECRET = Redacted(PLANTED.encode())
 SOURCE = "Kustomization flux-system/apps"
 DEPLOYMENT = Resource("apps", "v1", "Deployment", "deployments", namespaced=True, verbs=VERBS)
 WIDGET = Resource("example.com", "v1", "Widget", "widgets", namespaced=True, verbs=VERBS)
+#: A kind without a schema.
+GADGET = Resource("example.com", "v1", "Gadget", "gadgets", namespaced=True, verbs=VERBS)
 _STRING = {"type": "string"}
+_OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _WIDGETS = {
     "components": {
         "schemas": {
@@ -29,6 +32,8 @@ _WIDGETS = {
                     "spec": {
                         "type": "object",
                         "properties": {
+                            "any": _OPEN,
+                            "open": {**_OPEN, "properties": {"port": {"type": "integer"}}},
                             "tags": {"type": "array", "items": _STRING, "x-kubernetes-list-type": "set"},
                             "rules": {
                                 "type": "array",
@@ -53,10 +58,10 @@ class _Cluster(Memory):
 
     def __init__(self, *bodies: dict[str, Any]) -> None:
         super().__init__(*bodies)
-        self.resources = Resources([CONFIG_MAP, DEPLOYMENT, WIDGET], broken=[])
+        self.resources = Resources([CONFIG_MAP, DEPLOYMENT, WIDGET, GADGET], broken=[])
 
     def schema(self, resource: Resource) -> Any:
-        return _WIDGETS if resource == WIDGET else compact_schemas()
+        return {GADGET: {}, WIDGET: _WIDGETS}.get(resource, compact_schemas())
 
 
 def _field_set(value: Any) -> dict[str, Any]:
@@ -69,7 +74,7 @@ def _field_set(value: Any) -> dict[str, Any]:
 
 
 def _body(kind: str, **fields: Any) -> dict[str, Any]:
-    version = {"ConfigMap": "v1", "Deployment": "apps/v1", "Widget": "example.com/v1"}[kind]
+    version = {"ConfigMap": "v1", "Deployment": "apps/v1", "Widget": "example.com/v1", "Gadget": "example.com/v1"}[kind]
     return {"apiVersion": version, "kind": kind, "metadata": {"name": "web", "namespace": "n"}, **fields}
 
 
@@ -235,6 +240,40 @@ def test_a_value_under_a_key_that_a_user_has_renamed_is_not_shown() -> None:
     assert _found(_compared(base, _live(applied, renamed), base)) == [
         ("removed", "data.DB_PASS", True),
         ("added", "data.PASSWORD", True),
+    ]
+
+
+@READ
+@pytest.mark.parametrize(("kind", "field"), [("Widget", "any"), ("Widget", "open"), ("Gadget", "any")])
+@pytest.mark.parametrize(
+    ("edited", "path"),
+    [
+        ({"passwd": PLANTED, "port": 1, "web": {"size": 2}}, "passwd"),
+        ({"auth": {"password": PLANTED}, "port": 1, "web": {"size": 2}}, "auth"),
+        ({"port": 1, "web": {"size": 2, "password": PLANTED}}, "web.password"),
+        ({"port": 1, "web": {"size": 2, "auth": [PLANTED]}}, "web.auth"),
+    ],
+    ids=["renamed", "in a new object", "in another object", "in a list"],
+)
+def test_a_value_under_another_key_of_an_object_that_allows_any_is_not_shown(
+    is_read: bool, kind: str, field: str, edited: dict[str, Any], path: str
+) -> None:
+    def body(values: Any) -> dict[str, Any]:
+        return _body(kind, spec={field: values})
+
+    before = {"password": PLANTED, "port": 1, "web": {"size": 2}}
+    base = body({**before, "password": SECRET if is_read else UNREAD})
+
+    assert _found(_compared(base, _live(body(before)), base)) == []
+    found = _found(_compared(base, _live(body(before), body(edited)), base))
+    assert sorted(found, reverse=True) == [
+        ("removed", f"spec.{field}.password", True),
+        ("added", f"spec.{field}.{path}", True),
+    ]
+    # What is not new is shown.
+    changed = {**before, "port": 2}
+    assert _found(_compared(base, _live(body(before), body(changed)), base)) == [
+        ("changed", f"spec.{field}.port", False)
     ]
 
 
