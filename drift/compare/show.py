@@ -52,6 +52,23 @@ def incomparables_in(value: Json) -> Iterator[Incomparable]:
             yield from incomparables_in(below)
 
 
+def without_unknown_items(tree: Json, path: Path) -> Path:
+    """Returns a path up to the first list item that a tree lacks. The key of such an item is a value that it lacks.
+
+    Args:
+        tree: The normalized or projected tree of the manifest.
+        path: A path that may not exist in the tree.
+    """
+    part = tree
+    for index, element in enumerate(path):
+        part = part.value if isinstance(part, AtomicValue) else part
+        is_known = isinstance(part, dict) and element in part
+        if isinstance(element, ItemKey) and not is_known:
+            return path[:index]
+        part = part[element] if is_known else None
+    return path
+
+
 def steps(tree: Json, path: Path) -> tuple[str | int, ...]:
     """Returns a path as keys and list indexes of the object that was normalized, as far as the tree has it.
 

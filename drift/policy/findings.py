@@ -11,7 +11,7 @@ from drift.compare.edited_keys import edited_keys
 from drift.compare.normalize import ListMap
 from drift.compare.objects import ObjectComparison
 from drift.compare.projection import Projection
-from drift.compare.show import contains_redacted, pointer, to_json
+from drift.compare.show import contains_redacted, pointer, to_json, without_unknown_items
 from drift.model import IMMUTABLE, SEVERITY_RANK, Cause, Change, Finding
 from drift.objects import Json, Object, ObjectKey, at, objects_at, text_at
 from drift.paths import ItemKey, Path, escape_pointer, render
@@ -122,6 +122,41 @@ def conceal(findings: Iterable[Finding], paths: Collection[str]) -> tuple[Findin
         replace(finding, desired=None, live=None, redacted=True) if finding.path in paths else finding
         for finding in findings
     )
+
+
+def conceal_items(
+    findings: Iterable[Finding], paths: Collection[str], compared: ObjectComparison, key: ObjectKey, cluster: str
+) -> tuple[Finding, ...]:
+    """Returns findings without the keys of the list items that Git lacks: one finding of the list stands for them.
+
+    Args:
+        findings: The findings of an object, concealed at these paths.
+        paths: Where live values must not be shown.
+        compared: The comparison that found them.
+        key: The object.
+        cluster: As in `object_findings`.
+    """
+    differences = {render(one.difference.path): one.difference for one in compared.differences}
+    shown: dict[str, Finding] = {}
+    for finding in findings:
+        difference = differences.get(finding.path)
+        if difference is not None and finding.path in paths:
+            path = without_unknown_items(compared.projection.desired, difference.path)
+            if path != difference.path:
+                where = pointer(compared.projection.live, difference.live_path[: len(path)])
+                finding = _of_list(finding, render(path), where, key, cluster)  # noqa: PLW2901
+        known = shown.get(finding.id)
+        shown[finding.id] = finding if known is None else min(known, finding, key=_rank)
+    return tuple(sorted(shown.values(), key=lambda finding: (finding.path, finding.change)))
+
+
+def _of_list(finding: Finding, path: str, where: str, key: ObjectKey, cluster: str) -> Finding:
+    change = Change.CHANGED
+    return replace(finding, id=fingerprint(cluster, key, path, change), change=change, path=path, pointer=where)
+
+
+def _rank(finding: Finding) -> tuple[bool, int]:
+    return not finding.is_drift, SEVERITY_RANK[finding.severity]
 
 
 def _note(difference: Difference) -> str | None:

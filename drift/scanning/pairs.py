@@ -9,7 +9,7 @@ from typing import Final
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.ownership import NO_BASE_NOTE
 from drift.compare.proof import InSyncProof
-from drift.compare.show import steps
+from drift.compare.show import steps, without_unknown_items
 from drift.errors import RequestError
 from drift.gitops.argocd_tracking import TrackingLabels
 from drift.gitops.flux_values import has_variables, is_applied_by_flux
@@ -17,10 +17,17 @@ from drift.gitops.managers import Managers
 from drift.gitops.opt_outs import IgnoreDifferences, apply_ignore_differences, apply_opt_outs
 from drift.gitops.tracking import ReservedMetadata
 from drift.kube.live import LiveObject
-from drift.model import Change, Finding, ObjectReport, Status
+from drift.model import Change, Decision, Finding, ObjectReport, Status
 from drift.objects import Object, ObjectKey
-from drift.paths import render
-from drift.policy.findings import conceal, concerns_replicas, deletion_findings, judge_replicas, object_findings
+from drift.paths import parse, render
+from drift.policy.findings import (
+    conceal,
+    conceal_items,
+    concerns_replicas,
+    deletion_findings,
+    judge_replicas,
+    object_findings,
+)
 from drift.redaction import is_secret, redact_at, redacted_paths
 from drift.scanning.inference import Inferred
 from drift.scanning.last_sync import LastSync
@@ -147,7 +154,7 @@ class PairComparer:
         report = replace(
             pair.report(Status.DRIFTED if has_drifted else Status.IN_SYNC, "; ".join(comparison.remarks) or None),
             findings=findings,
-            decisions=comparison.decisions if self.options.explain else (),
+            decisions=self._decisions(pair, comparison) if self.options.explain else (),
             not_compared=comparison.not_compared,
             uid=None if live is None else live.uid,
             resource_version=None if live is None else live.resource_version,
@@ -263,6 +270,7 @@ class PairComparer:
         if concealed:
             # Last, because the steps above need the values.
             findings = conceal(findings, concealed)
+            findings = conceal_items(findings, concealed, comparison, key, self.cluster)
         return self._with_lines(findings, pair, comparison)
 
     def _may_show_secret(self, finding: Finding, pair: Pair) -> bool:
@@ -273,13 +281,25 @@ class PairComparer:
         is_base_known = self.last_sync.knows_what_was_sent(pair.manifest) and finding.ignored is None
         return not is_base_known or (finding.change is Change.ADDED and bool(self._secret_paths(pair)))
 
+    def _decisions(self, pair: Pair, comparison: ObjectComparison) -> tuple[Decision, ...]:
+        """Returns what is not reported, and why, without the keys of list items that may be hidden values."""
+        if not (comparison.concealed or comparison.not_compared or self._may_have_secret_values(pair)):
+            return comparison.decisions
+        desired = comparison.projection.desired
+        shown = (
+            replace(one, path=render(without_unknown_items(desired, parse(one.path)))) for one in comparison.decisions
+        )
+        return tuple(dict.fromkeys(shown))
+
     def _with_lines(
         self, findings: tuple[Finding, ...], pair: Pair, comparison: ObjectComparison
     ) -> tuple[Finding, ...]:
         if not findings:
             return findings
         desired = comparison.projection.desired
-        paths = {render(one.difference.path): one.difference.path for one in comparison.differences}
+        whole = [one.difference.path for one in comparison.differences]
+        # A list may stand for its items.
+        paths = {render(path): path for path in (*(without_unknown_items(desired, path) for path in whole), *whole)}
         places = {
             path: self.options.field_place(pair.manifest, steps(desired, paths.get(path, ())))
             for path in {finding.path for finding in findings}

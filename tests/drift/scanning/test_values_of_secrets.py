@@ -113,10 +113,12 @@ def _scan(desired: dict[str, Any] | None, live: dict[str, Any], **options: Any) 
     return report
 
 
-def _compared(desired: dict[str, Any], live: dict[str, Any], base: dict[str, Any] | None = None) -> ObjectReport:
+def _compared(
+    desired: dict[str, Any], live: dict[str, Any], base: dict[str, Any] | None = None, *, explain: bool = False
+) -> ObjectReport:
     """The report if Secrets are read."""
     bases = {} if base is None else {SOURCE: _manifests(base)}
-    [report] = _scan(desired, live, with_secret_values=frozenset({SOURCE}), bases=bases).objects
+    [report] = _scan(desired, live, with_secret_values=frozenset({SOURCE}), bases=bases, explain=explain).objects
     return report
 
 
@@ -311,6 +313,57 @@ def test_what_flux_leaves_alone_may_be_older_than_the_last_sync(annotation: dict
     live = _live(_config({"LEVEL": "info", "OLD": PLANTED if annotation else "x"}, **metadata))
 
     assert _found(_compared(desired, live, desired)) == [("added", "data.OLD", bool(annotation))]
+
+
+_IN_KEYS: Any = [
+    ("spec.template.spec.hostAliases", _aliases, (("10.0.0.1", "a"),), ((PLANTED, "nas"),)),
+    ("spec.rules", _rules, ("a",), (PLANTED,)),
+    ("spec.tags", _tags, ("a",), (PLANTED,)),
+    ("spec.tags", _tags, ("a",), (PLANTED, f"{PLANTED}-2")),
+]
+_KEY_IDS = ["key", "custom resource", "set", "set of two"]
+
+
+@pytest.mark.parametrize(("path", "make", "in_git", "dropped"), _IN_KEYS, ids=_KEY_IDS)
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_without_a_base_no_key_of_an_item_that_git_lacks_is_shown(
+    path: str, make: Any, in_git: Any, dropped: Any, by_hand: bool
+) -> None:
+    desired, whole = make(*in_git), make(*in_git, *dropped)
+    live = _live(desired, whole) if by_hand else _live(whole)
+
+    report = _compared(desired, live)
+
+    assert _found(report) == [("changed", path, True)]
+    assert report.findings[0].pointer == "/" + path.replace(".", "/")
+    # Other parts of the object, and objects of other sources, say which item it is.
+    [other] = scan_manifests(
+        _manifests(desired), _Cluster(live), info=INFO, options=Options(unmanaged=Unmanaged.OFF)
+    ).objects
+    assert len([one for one in other.findings if PLANTED in one.path]) == len(dropped)
+
+
+def test_a_list_with_keys_that_are_not_shown_keeps_its_other_findings() -> None:
+    desired = _aliases(("10.0.0.1", "a"), ("10.0.0.2", "b"))
+    edited = _aliases(("10.0.0.1", "other"), (PLANTED, "b"))
+
+    found = _found(_compared(desired, _live(desired, edited)))
+
+    assert ("changed", f"{_ALIASES}[ip=10.0.0.1].hostnames", True) in found
+
+
+@pytest.mark.parametrize("path", ["spec.rules", "spec.tags"])
+def test_no_decision_names_a_key_of_an_item_that_git_lacks(path: str) -> None:
+    make: Any = _rules if path == "spec.rules" else _tags
+    live = _live(make("a", PLANTED))
+    # No manager owns the item.
+    live["metadata"]["managedFields"][0]["fieldsV1"] = {"f:spec": {f"f:{path[5:]}": {}}}
+
+    report = _compared(make("a"), live, explain=True)
+
+    assert _found(report) == []
+    assert path in {one.path for one in report.decisions}
+    assert not any(PLANTED in one.path + one.why for one in report.decisions)
 
 
 @pytest.mark.parametrize(("value", "digest"), [(UNREAD, None), ("x", f"1 key: {PLANTED}")])
