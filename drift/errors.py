@@ -22,6 +22,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar, Final
 
+#: What a fault of drift may raise while it reads a malformed object. The tests empty it, to see each fault.
+UNEXPECTED: Final[tuple[type[Exception], ...]] = (AttributeError, LookupError, TypeError, ValueError)
 #: The number of problems with manifests that are listed; the others are counted.
 MAX_PROBLEMS: Final = 20
 #: Temporary failures: the API server, or a proxy in front of it, is overloaded, starting or restarting.

@@ -11,11 +11,11 @@ from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
+from drift import errors
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.proof import InSyncProof
 from drift.objects import Object, ObjectKey
 from drift.policy.findings import deletion_findings
-from drift.scanning import pairs
 from drift.schema.types import Type
 from tools.sandbox.binaries import Binaries
 from tools.sandbox.cluster import Cluster
@@ -133,7 +133,7 @@ def _proofs_are_checked_by_the_comparison() -> Iterator[None]:
 def _faults_have_a_traceback() -> Iterator[None]:
     """Lets what a fault raises during a comparison fail the test, instead of making the object unchecked."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairs, "UNEXPECTED", ())
+        patch.setattr(errors, "UNEXPECTED", ())
         yield
 
 

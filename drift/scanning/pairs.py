@@ -6,6 +6,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Final
 
+from drift import errors
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.compare.ownership import NO_BASE_NOTE
 from drift.compare.proof import InSyncProof
@@ -36,8 +37,6 @@ from drift.scanning.plan import Pair
 from drift.scanning.read import Autoscalers, Types
 from drift.schema.facts import known_facts
 
-#: What a fault of drift may raise while it reads a malformed object. The tests empty it, to see each fault.
-UNEXPECTED: Final[tuple[type[Exception], ...]] = (AttributeError, LookupError, TypeError, ValueError)
 _VARIABLE_NOTE: Final = "Git has a variable here, which looks like Flux's postBuild substitution"
 
 
@@ -137,7 +136,7 @@ class PairComparer:
         except RecursionError:
             # One malicious object must not stop the whole scan.
             return PairResult(pair.report(Status.UNCHECKED, "nested too deeply to compare"))
-        except UNEXPECTED as error:
+        except errors.UNEXPECTED as error:
             # Nor must a malformed object that is not read with enough care.
             return PairResult(pair.report(Status.UNCHECKED, _internal_error(error)))
 

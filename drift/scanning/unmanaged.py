@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from functools import cache
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
+from drift import errors
 from drift.compare.objects import export
 from drift.errors import ConnectError, RequestError
 from drift.gitops.opt_outs import apply_opt_outs, prune_opt_out
@@ -23,6 +24,8 @@ from drift.scanning.options import Options, ScanStep
 from drift.scanning.plan import Plan, PlannedKind
 from drift.scanning.read import Reader, Unread
 from drift.schema.types import UNKNOWN, built_in_kinds, built_in_types
+
+_T = TypeVar("_T")
 
 #: Kinds that people often create by hand. With --unmanaged namespace, they are searched in the manifests' namespaces.
 SEARCHED_KINDS: Final = (
@@ -295,10 +298,7 @@ def report_unmanaged(
         cluster: The URL of the API server, for the fingerprints; "" for a dump.
     """
     by_key = {candidate.key: candidate for candidate in candidates}
-    judged = {
-        key: judge_unmanaged(key.kind, by_key[key].live.body, scope, options.appliers, options.controllers)
-        for key in sorted(by_key.keys() - scope.keys, key=str)
-    }
+    judged = {key: _judged(by_key[key], scope, options) for key in sorted(by_key.keys() - scope.keys, key=str)}
     found = {key: result for key, result in judged.items() if isinstance(result, UnmanagedObject)}
     whole = read([by_key[key] for key in found])
     for key, unmanaged in found.items():
@@ -322,7 +322,7 @@ def _report(
     opt_out = prune_opt_out(live.body, kept) if unmanaged.cause is Cause.PENDING_SYNC else None
     if opt_out is not None:
         unmanaged = replace(unmanaged, note=f"it has been removed from Git, but is kept on purpose ({opt_out})")
-    known = None if whole is None else digest(key, whole.body)
+    known = None if whole is None else _unless_malformed(lambda: digest(key, whole.body))
     findings = apply_opt_outs((unmanaged_finding(key, unmanaged, known, cluster),), None, live.body, kept)
     return ObjectReport(
         candidate.resource.api_version,
@@ -334,8 +334,26 @@ def _report(
         uid=live.uid,
         resource_version=live.resource_version,
         digest=None if known is None else known.text,
-        manifest=None if whole is None or unmanaged.cause is Cause.PENDING_SYNC else _manifest(key, whole),
+        manifest=None
+        if whole is None or unmanaged.cause is Cause.PENDING_SYNC
+        else _unless_malformed(lambda: _manifest(key, whole)),
     )
+
+
+def _judged(candidate: Candidate, scope: ManagedScope, options: Options) -> UnmanagedObject | str:
+    kind, body = candidate.resource.kind, candidate.live.body
+    judged = _unless_malformed(lambda: judge_unmanaged(kind, body, scope, options.appliers, options.controllers))
+    return judged or UnmanagedObject(Cause.UNKNOWN, (), "its metadata is malformed, so nothing more is known")
+
+
+def _unless_malformed(function: Callable[[], _T]) -> _T | None:
+    """Calls a function; returns None if it fails. One malformed or deeply nested object must not end the scan."""
+    try:
+        return function()
+    except RecursionError:
+        return None
+    except errors.UNEXPECTED:
+        return None
 
 
 def _manifest(key: ObjectKey, live: LiveObject) -> Object | None:

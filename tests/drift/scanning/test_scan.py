@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from drift import errors
 from drift.compare.objects import ObjectComparison, compare_object
 from drift.errors import ConnectError, RequestError
 from drift.kube.resources import Resource, Resources
@@ -205,7 +206,7 @@ def test_an_internal_error_does_not_prevent_the_report_of_others(monkeypatch: py
 
     with pytest.raises(KeyError):
         scan(source, *manifests)
-    monkeypatch.setattr(pairs, "UNEXPECTED", (KeyError,))
+    monkeypatch.setattr(errors, "UNEXPECTED", (KeyError,))
     report = scan(source, *manifests)
 
     assert statuses(report) == [("ConfigMap n/a", "drifted"), ("ConfigMap n/broken", "unchecked")]

@@ -1,9 +1,13 @@
 """Which live objects the search finds, and what it says of kinds that it cannot search."""
 
+from typing import Any, NoReturn
+
 import pytest
 
+from drift import errors
 from drift.kube.resources import Resource, Resources
 from drift.model import Cause, Status, Unmanaged, Verdict
+from drift.scanning import unmanaged
 from tests.drift.scanning.memory import CONFIG_MAP, NAMESPACE, VERBS, Memory, body, scan, statuses
 
 WIDGET = Resource("example.com", "v1", "Widget", "widgets", namespaced=True, verbs=VERBS)
@@ -44,6 +48,42 @@ def test_the_manifest_of_an_unmanaged_object_has_its_kind_however_it_was_read(co
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"b{number}", "namespace": "n"}}
         for number in range(count)
     ]
+
+
+@pytest.mark.parametrize("depth", [100, 330, 900])
+def test_an_unmanaged_object_that_is_nested_too_deeply_does_not_end_the_scan(depth: int) -> None:
+    deep: Any = "x"
+    for _ in range(depth):
+        deep = {"a": deep}
+    source = Memory(body("a"), body("deep", data=deep), body("later", data={"color": "red"}))
+
+    report = scan(source, body("a"), unmanaged=Unmanaged.NAMESPACE)
+
+    assert [(item.key.name, item.status) for item in report.objects] == [
+        ("a", Status.IN_SYNC),
+        ("deep", Status.UNMANAGED),
+        ("later", Status.UNMANAGED),
+    ]
+    assert [item.manifest is not None for item in report.objects] == [False, depth == 100, True]
+
+
+@pytest.mark.parametrize(
+    "function", ["judge_unmanaged", "digest", "export"], ids=["why it is unmanaged", "what it is", "its manifest"]
+)
+@pytest.mark.parametrize("error", [RecursionError, KeyError])
+def test_a_malformed_unmanaged_object_is_still_reported(
+    function: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(unmanaged, function, fail)
+    monkeypatch.setattr(errors, "UNEXPECTED", (KeyError,))
+
+    report = scan(Memory(body("a"), body("b", data={"color": "red"})), body("a"), unmanaged=Unmanaged.NAMESPACE)
+
+    [found] = [item for item in report.objects if item.status is Status.UNMANAGED]
+    assert (found.digest is None, found.manifest is None) == (function == "digest", function == "export")
 
 
 def test_an_unmanaged_secret_is_not_read_again() -> None:
