@@ -58,6 +58,7 @@ class KnownValues:
         attribution_finder: Finds who set a field of the object.
         facts: Defaults and omitempty fields that the schema does not declare.
         reserved: The labels and annotations that appliers and Kubernetes put on objects.
+        group: The object's API group; "" for the core group.
         kind: The object's kind.
         template_labels: The labels of the object's template that the server copies to the object: live, then in Git.
         for_export: Whether Git has no manifest of the object yet. Then what a user chose at its creation is not known.
@@ -66,6 +67,7 @@ class KnownValues:
     attribution_finder: AttributionFinder
     facts: Facts
     reserved: ReservedMetadata
+    group: str
     kind: str
     template_labels: Sequence[Object]
     for_export: bool = False

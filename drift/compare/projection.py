@@ -6,6 +6,7 @@
    Python object on both sides, so that the diff skips them at once.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,13 +29,17 @@ from drift.managed_fields import OwnerNode
 from drift.model import Decision
 from drift.objects import Json, Object, as_object
 from drift.paths import ItemKey, Path, render
-from drift.schema.types import ABSENT, Type
+from drift.schema.types import ABSENT, UNKNOWN, Type
 from drift.schema.values import Canonical
 
-#: The values of charts, which no webhook completes, as webhooks do other values without a type: those of Tekton set the
-#: ``kind`` of each ``taskRef``.
+#: Kinds whose values without a type no webhook completes, such as the values of charts and the defaults in a CRD.
+#: Webhooks complete those of other kinds: Tekton sets the ``kind`` of each ``taskRef``.
+_COMPLETE_GROUPS: Final = re.compile(r"apiextensions\.k8s\.io|fluxcd\.controlplane\.io|.+\.toolkit\.fluxcd\.io")
+_COMPLETE_KINDS: Final = frozenset({("argoproj.io", "Application"), ("argoproj.io", "ApplicationSet")})
+#: Where they have such values, also if the kind has no schema. Other values may have defaults then.
 _CHART_VALUES: Final[Mapping[str, Path]] = {
     "Application": ("spec", "source", "helm", "valuesObject"),
+    "ApplicationSet": ("spec", "template", "spec", "source", "helm", "valuesObject"),
     "HelmRelease": ("spec", "values"),
 }
 #: The length from which two forms of a value, such as base64, are not shown.
@@ -194,7 +199,7 @@ def project(desired: Object, live: Object, schema: Type, known: KnownValues, *, 
         is_unchanged: Whether the spec of the live object is as it was created, so that nothing has scaled it.
     """
     live_only = LiveOnlyFields(known, schema.is_scalable and not is_unchanged)
-    projector = _Projector(live_only)
+    projector = _Projector(live_only, _complete_part(known, schema))
     desired, live = projector.fields(desired, live, schema, known.ownership.tree, ())
     return Projection(
         desired, live, live_only.attributions, projector.reordered, live_only.skipped, live_only.assumes_admission
@@ -204,8 +209,9 @@ def project(desired: Object, live: Object, schema: Type, known: KnownValues, *, 
 class _Projector:
     """Walks both trees. Methods return both sides; if these are equal, both are the same object."""
 
-    def __init__(self, live_only: LiveOnlyFields) -> None:
+    def __init__(self, live_only: LiveOnlyFields, complete_part: Path | None) -> None:
         self._live_only = live_only
+        self._complete_part = complete_part
         self._known = live_only.known
         self._ownership = live_only.known.ownership
         self.reordered: dict[Path, tuple[ListMap, ListMap]] = {}
@@ -337,7 +343,7 @@ class _Projector:
             self._known.is_left_empty,
             ignores_untyped_additions=ownership.only_applier(node.all_owners() if node else ())
             and not ownership.out_of_sync
-            and not (ownership.base is None and self._is_chart_value(path))
+            and not (ownership.base is None and self._is_complete(path))
             # Otherwise Git may have dropped what only the live value has.
             and (not ownership.base_has(path) or value_at(ownership.base, path) == desired),
         )
@@ -349,12 +355,19 @@ class _Projector:
             return same, same
         return AtomicValue(left), AtomicValue(right)
 
-    def _is_chart_value(self, path: Path) -> bool:
-        values = _CHART_VALUES.get(self._known.kind)
-        return values is not None and path[: len(values)] == values
+    def _is_complete(self, path: Path) -> bool:
+        part = self._complete_part
+        return part is not None and path[: len(part)] == part
 
     def _skip(self, path: Path, reason: str) -> None:
         self._live_only.skipped.append((path, reason))
+
+
+def _complete_part(known: KnownValues, schema: Type) -> Path | None:
+    """Returns the path of the part in which no webhook completes values without a type, or None if there is none."""
+    if _COMPLETE_GROUPS.fullmatch(known.group) is None and (known.group, known.kind) not in _COMPLETE_KINDS:
+        return None
+    return () if schema.field("spec") is not UNKNOWN else _CHART_VALUES.get(known.kind)
 
 
 def _edited_keys(desired: ListMap, reported: ListMap, live: ListMap) -> dict[ItemKey, ItemKey]:

@@ -11,20 +11,21 @@ from drift.schema.facts import known_facts
 from drift.schema.types import UNKNOWN, SchemaDocument, Type, compact_schemas, openapi_document
 from tests.drift.compare.managed_fields import Fields, causes, compare, entry
 
-_OPEN = SchemaDocument(
-    {
-        "components": {
-            "schemas": {
-                "com.example.v1.Thing": {
-                    "type": "object",
-                    "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-                    "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "Thing"}],
-                }
-            }
-        }
-    }
-).kind("example.com", "v1", "Thing")
-assert _OPEN is not None
+
+def _custom(spec: Fields) -> Type:
+    kind = {"group": "example.com", "version": "v1", "kind": "Thing"}
+    thing = {"type": "object", "properties": {"spec": spec}, "x-kubernetes-group-version-kind": [kind]}
+    found = SchemaDocument({"components": {"schemas": {"com.example.v1.Thing": thing}}}).kind(
+        "example.com", "v1", "Thing"
+    )
+    assert found is not None
+    return found
+
+
+_OPEN_OBJECT: Fields = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+_OPEN = _custom(_OPEN_OBJECT)
+_HELM = "helm.toolkit.fluxcd.io"
+_SOURCE = ("spec", "source", "helm", "valuesObject")
 SCHEMAS = pytest.mark.parametrize("schema", [_OPEN, UNKNOWN], ids=["untyped spec", "no schema"])
 Rules = list[dict[str, Any]]
 
@@ -86,23 +87,33 @@ def test_a_field_that_git_dropped_from_a_list_is_reported(schema: Type) -> None:
 @SCHEMAS
 @pytest.mark.parametrize(("operation", "base"), [("Apply", None), ("Update", None), ("Apply", {"host": "a"})])
 @pytest.mark.parametrize(
-    ("kind", "path", "is_reported"),
+    ("group", "kind", "path", "is_reported"),
     [
-        ("HelmRelease", ("spec", "values", "rules"), True),
-        ("HelmRelease", ("spec", "values", "app", "rules"), True),
-        ("HelmRelease", ("spec", "install", "rules"), False),
-        ("Application", ("spec", "source", "helm", "valuesObject", "rules"), True),
-        ("Thing", ("spec", "values", "rules"), False),
+        (_HELM, "HelmRelease", ("spec", "values", "rules"), {_OPEN, UNKNOWN}),
+        (_HELM, "HelmRelease", ("spec", "values", "app", "rules"), {_OPEN, UNKNOWN}),
+        # Without a schema, it may have a default.
+        (_HELM, "HelmRelease", ("spec", "install", "rules"), {_OPEN}),
+        ("argoproj.io", "Application", (*_SOURCE, "rules"), {_OPEN, UNKNOWN}),
+        ("argoproj.io", "ApplicationSet", ("spec", "template", *_SOURCE, "rules"), {_OPEN, UNKNOWN}),
+        ("argoproj.io", "Rollout", (*_SOURCE, "rules"), set()),
+        ("fluxcd.controlplane.io", "ResourceSet", ("spec", "resources"), {_OPEN}),
+        ("example.com", "HelmRelease", ("spec", "values", "rules"), set()),
     ],
 )
-def test_an_addition_to_the_values_of_a_chart_is_reported_without_a_base(  # noqa: PLR0917
-    schema: Type, operation: str, base: Fields | None, kind: str, path: tuple[str, ...], is_reported: bool
+def test_an_addition_that_no_webhook_makes_is_reported_without_a_base(  # noqa: PLR0917
+    schema: Type,
+    operation: str,
+    base: Fields | None,
+    group: str,
+    kind: str,
+    path: tuple[str, ...],
+    is_reported: set[Type],
 ) -> None:
     def release(item: Fields, *entries: Fields) -> Fields:
         value: Any = [item]
         for name in reversed(path):
             value = {name: value}
-        return {**_resource(value, *entries), "kind": kind}
+        return {**_resource(value, *entries), "apiVersion": f"{group}/v1", "kind": kind}
 
     owned: Any = ""
     for name in reversed(path):
@@ -111,8 +122,34 @@ def test_an_addition_to_the_values_of_a_chart_is_reported_without_a_base(  # noq
 
     found = compare(release({"host": "a"}), live, None if base is None else release(base), schema=schema)
 
-    expected = [("rules", "changed", "pending-sync", ["kustomize-controller"])]
-    assert causes(found) == (expected if is_reported and base is None else [])
+    expected = [(path[-1], "changed", "pending-sync", ["kustomize-controller"])]
+    assert causes(found) == (expected if schema in is_reported and base is None else [])
+
+
+@pytest.mark.parametrize(("operation", "base"), [("Apply", False), ("Update", False), ("Apply", True)])
+@pytest.mark.parametrize("kind", ["Application", "ApplicationSet"])
+def test_an_addition_to_the_values_of_one_of_several_charts_is_reported_without_a_base(
+    operation: str, base: bool, kind: str
+) -> None:
+    source = {"type": "object", "properties": {"chart": {}, "helm": {"properties": {"valuesObject": _OPEN_OBJECT}}}}
+    sources: Fields = {"type": "object", "properties": {"sources": {"type": "array", "items": source}}}
+    in_template: Fields = {"type": "object", "properties": {"spec": sources}}
+    spec = sources if kind == "Application" else {"type": "object", "properties": {"template": in_template}}
+
+    def app(values: Fields, *entries: Fields) -> Fields:
+        of_app: Fields = {"sources": [{"chart": "c", "helm": {"valuesObject": values}}]}
+        body = of_app if kind == "Application" else {"template": {"spec": of_app}}
+        return {**_resource({"spec": body}, *entries), "apiVersion": "argoproj.io/v1alpha1", "kind": kind}
+
+    owned: Fields = {"sources": ""} if kind == "Application" else {"template": {"spec": {"sources": ""}}}
+    applied = entry("argocd-controller", operation, {"spec": owned})
+    schema = _custom(spec)
+
+    found = compare(
+        app({"a": 1}), app({"a": 1, "dropped": {"b": 2}}, applied), app({"a": 1}) if base else None, schema=schema
+    )
+
+    assert [(path, change) for path, change, *_ in causes(found)] == ([] if base else [("sources", "changed")])
 
 
 @SCHEMAS
@@ -171,8 +208,6 @@ def test_an_item_removed_from_an_untyped_list_is_reported(schema: Type) -> None:
 def test_an_empty_list_in_an_untyped_value_is_a_value(
     in_git: list[str] | None, live: list[str] | None, change: str | None
 ) -> None:
-    assert _OPEN is not None
-
     found = _compare_lists(in_git, live, _OPEN)
 
     assert found == ([] if change is None else [("tolerations", change, "manual", ["kubectl-edit"])])
@@ -428,6 +463,15 @@ def test_what_git_drops_from_the_schema_of_items_is_pending(live: Fields) -> Non
         ("versions", "changed", "pending-sync", ["kustomize-controller"])
     ]
     assert causes(compare(_definition(live), _definition(live, DEFINED))) == []
+
+
+def test_what_git_drops_from_the_default_of_an_object_is_pending() -> None:
+    def with_default(default: Fields, *entries: Fields) -> Fields:
+        return _definition({**ITEM, "default": default}, *entries)
+
+    live = with_default({"a": "x", "gone": {"b": "y"}}, DEFINED)
+
+    assert [cause for _, _, cause, _ in causes(compare(with_default({"a": "x"}), live))] == ["pending-sync"]
 
 
 def test_what_the_server_drops_from_the_schema_of_items_is_no_difference() -> None:
