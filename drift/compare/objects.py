@@ -63,6 +63,11 @@ class ObjectComparison:
         skipped = dict.fromkeys(Decision(render(path), why) for path, why in self.projection.skipped)
         return (*self.other_decisions, *skipped)
 
+    def is_in_sync_at(self, path: Path) -> bool:
+        """Whether no difference is at a path, below it or above it."""
+        paths = (found.difference.path for found in self.differences)
+        return not any(path[: len(found)] == found[: len(path)] for found in paths)
+
 
 def compare_object(
     desired: Object,
@@ -112,7 +117,17 @@ def compare_object(
     base = None if roles.is_server_side else last_applied_tree
     if synced_manifest is not None:
         base = normalize_object(synced_manifest, schema, facts)
-    live_tree = without_hidden(live_tree, desired_tree, base, schema)
+    # Compared with Git alone, and without an excuse for what admission may have set.
+    with_git = cache(
+        lambda: compare_object(
+            *(desired, live, last_applied, schema),
+            managers=managers,
+            synced_manifest=desired,
+            out_of_sync=True,
+            reserved=reserved,
+        )
+    )
+    live_tree = without_hidden(live_tree, desired_tree, base, schema, lambda path: with_git().is_in_sync_at(path))
     version = str(live.get("apiVersion", desired.get("apiVersion")))
     ownership = Ownership(
         entries,

@@ -83,7 +83,8 @@ def _live(applied: dict[str, Any], edited: dict[str, Any] | None = None) -> dict
     body = applied if edited is None else edited
 
     def entry(manager: str, operation: str, time: str) -> dict[str, Any]:
-        owned = {name: value for name, value in body.items() if name not in {"apiVersion", "kind", "metadata"}}
+        owned = {name: value for name, value in body.items() if name not in {"apiVersion", "kind"}}
+        owned["metadata"] = {name: value for name, value in body["metadata"].items() if name == "labels"}
         return {
             "manager": manager,
             "operation": operation,
@@ -304,6 +305,55 @@ def test_a_key_that_comes_from_a_secret_is_in_no_path(
 ) -> None:
     assert _found(_compared(base, _live(applied), base)) == []
     assert _found(_compared(desired, _live(applied), base)) == [(*found, True)]
+
+
+def _deployment(strategy: Any, ports: Any, labels: Any) -> dict[str, Any]:
+    pod = {"containers": [{"name": "web", "image": "nginx", "ports": ports}]}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": pod}
+    body = _body("Deployment", spec={"strategy": strategy, "template": template})
+    return {**body, "metadata": {**body["metadata"], "labels": labels}}
+
+
+_WRITTEN_OUT = {
+    "strategy": {"type": "RollingUpdate"},
+    "ports": [{"containerPort": 80, "name": "web"}],
+    "labels": {"app": "web"},
+}
+_FILLED_IN: dict[str, Any] = {
+    "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}},
+    "ports": [{"containerPort": 80, "name": "web", "protocol": "TCP"}],
+    "labels": {"app": "web", "kustomize.toolkit.fluxcd.io/name": "apps"},
+}
+_EDITED = {
+    "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": PLANTED, "maxUnavailable": "25%"}},
+    "ports": [{"containerPort": 80, "name": PLANTED, "protocol": "TCP"}],
+    "labels": {"app": "web", PLANTED: "x"},
+}
+_PORTS = "spec.template.spec.containers[name=web].ports"
+
+
+@pytest.mark.parametrize(
+    ("field", "hidden", "path"),
+    [
+        ("strategy", UNREAD, "spec.strategy"),
+        ("labels", UNREAD, "metadata.labels"),
+        ("ports", UNREAD, _PORTS),
+        ("ports", [{"containerPort": UNREAD, "name": "web"}], _PORTS),
+    ],
+    ids=["object", "map", "list", "key in a list"],
+)
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_hidden_value_that_git_writes_out_is_in_sync_with_its_defaults(
+    field: str, hidden: Any, path: str, by_hand: bool
+) -> None:
+    desired, live = _deployment(**_WRITTEN_OUT), _deployment(**_FILLED_IN)
+    base = _deployment(**{**_WRITTEN_OUT, field: hidden})
+    edited = _deployment(**{**_FILLED_IN, field: _EDITED[field]})
+
+    assert _found(_compared(desired, _live(live), base)) == []
+    assert _found(_compared(desired, _live(live, edited) if by_hand else _live(edited), base)) == [
+        ("changed", path, True)
+    ]
 
 
 @pytest.mark.parametrize("annotation", [{}, {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}])
