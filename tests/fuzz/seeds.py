@@ -141,6 +141,9 @@ SEEDS: Final[dict[str, Sequence[bytes]]] = {
 }
 
 _OBJECT: Final = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: rescan-prod}\ndata:\n  "
+_IN_JSON: Final = (
+    b'{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "rescan-prod"}, "data": %s}'
+)
 _LAUGHS: Final = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"\n".join(
     b"%c: &%c [%s]" % (letter, letter, b",".join([b"*%c" % (letter - 1)] * 9)) for letter in range(98, 117)
 )
@@ -160,6 +163,7 @@ NASTY: Final[dict[str, bytes]] = {
     "deep JSON": b'{"kind": ' + b'{"a":' * 100_000,
     "deep and closed JSON": b'{"a":' * 900 + b"1" + b"}" * 900,
     "deep value in an object": _OBJECT + b"x: " + b"[" * 150 + b"]" * 150,
+    "deep objects in an object": _IN_JSON % (b'{"a":' * 400 + b"1" + b"}" * 400),
     "a huge integer": _OBJECT + b"x: " + b"9" * 100_000,
     "a huge integer in JSON": b'{"kind": ' + b"9" * 100_000 + b"}",
     "a huge float": _OBJECT + b"x: 1e999999",
