@@ -160,3 +160,40 @@ def test_an_object_of_helm_3_with_true_is_not_in_sync_with_false_in_git(workspac
 
     (finding,) = workspace.report().findings
     assert finding[2:] == ("spec.template.spec.hostPID", "pending-sync")
+
+
+#: Each asks the server to allocate a value that it has no reason to allocate, or not yet.
+UNALLOCATED = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: NAMESPACE}
+spec: {clusterIP: "", healthCheckNodePort: 0, selector: {app: web}, ports: [{port: 80, nodePort: 0}]}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: web, namespace: NAMESPACE}
+spec: {accessModes: [ReadWriteOnce], volumeName: "", resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web, namespace: NAMESPACE}
+spec:
+  serviceName: web
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: web, image: nginx}]
+      volumes:
+        - name: scratch
+          ephemeral:
+            volumeClaimTemplate:
+              spec: {accessModes: [ReadWriteOnce], volumeName: "", resources: {requests: {storage: 1Gi}}}
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], volumeName: "", resources: {requests: {storage: 1Gi}}}
+"""
+
+
+def test_n19_n20_an_empty_value_is_silent_while_nothing_is_allocated(quiet: Quiet) -> None:
+    quiet(UNALLOCATED, syncers=BOTH)
