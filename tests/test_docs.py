@@ -31,6 +31,7 @@ OTHERS = {
     "--target": "docker",
     "--show-managed-fields": "kubectl",
     "--validate=strict": "kubectl",
+    "--wait=false": "kubectl",
 }
 
 
