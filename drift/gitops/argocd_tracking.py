@@ -275,17 +275,22 @@ class TrackingLabels:
 
     def known_keys(self) -> Sequence[str] | None:
         """Returns the keys that the label has according to Argo CD's ConfigMaps; None if none can be read."""
-        return _keys(self._settings()) or None
+        # It does not narrow `keys`: what is reported must not depend on which object has been compared first.
+        return _keys(self._read_once()) or None
 
     def _settings(self) -> Sequence[_Settings]:
-        """Returns the settings of each Argo CD whose ConfigMap can be read. Reads them once."""
+        """Returns the settings of each Argo CD whose ConfigMap can be read, whose keys are then the only ones."""
+        found = self._read_once()
+        if found:
+            self.keys = _keys(found)
+        return found
+
+    def _read_once(self) -> Sequence[_Settings]:
         if not self._has_read_settings:
             # Set first: after a ConnectError, there is no second attempt.
             self._has_read_settings = True
             read = self._source, self._resources
             self._config = _read_settings(*read, self._namespaces()) or _read_settings(*read, [ARGOCD_NAMESPACE])
-            if self._config:
-                self.keys = _keys(self._config)
         return self._config
 
     def _namespaces(self) -> Iterator[str]:

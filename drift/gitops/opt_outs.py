@@ -11,7 +11,6 @@ from fnmatch import translate
 from typing import Final
 
 from drift.gitops.argocd_tracking import (
-    INSTANCE_LABEL,
     NEVER_LABELLED,
     TRACKING_ID,
     USUAL_LABELS,
@@ -222,8 +221,6 @@ def hook_of(body: Object) -> str | None:
 
 # -- differences that are not compared
 
-#: The keys of the tracking label that only Argo CD uses.
-_ONLY_ARGOCDS: Final = tuple(key for key in USUAL_LABELS if key != INSTANCE_LABEL)
 _Labels = Callable[[], Sequence[str] | None]
 
 
@@ -268,9 +265,8 @@ class IgnoreDifferences:
             return name == own_name and (not namespace or not own_namespace or namespace == own_namespace)
         if key.kind == NEVER_LABELLED or argocd_tracking(as_object(live)) is None:
             return not _is_of_flux(as_object(live))
-        known = labels()
-        # The label of a chart may have the default key. It names no Application.
-        found = argocd_tracking(as_object(live), _ONLY_ARGOCDS if known is None else known)
+        # Charts use the default key, too. If the key is not known, it counts: a rule too few hides nothing.
+        found = argocd_tracking(as_object(live), labels() or USUAL_LABELS)
         if found is not None and found.application is not None:
             names = (own_name, f"{own_namespace or found.application.rpartition('_')[0]}_{own_name}")
             return found.application in map(label_value, names)

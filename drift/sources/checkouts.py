@@ -119,7 +119,7 @@ def checkout_ref_folders(arguments: Sequence[str]) -> Iterator[str]:
 def _git_paths(git: Git, folder: Path, names: Iterable[str]) -> Iterator[str]:
     """Yields where Git has some of its files. Linked work trees have most of them in common."""
     wanted = (part for name in names for part in ("--git-path", name))
-    yield from (str(folder / path) for path in (git.text(folder, "rev-parse", *wanted) or "").splitlines())
+    yield from (str(folder / path) for path in git.lines(folder, "rev-parse", *wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,8 +348,7 @@ class Checkouts:
     def _refs_of(self, tree: WorkTree) -> Sequence["_Ref"]:
         if tree not in self._refs:
             listed = ("for-each-ref", "--format=%(refname) %(objectname) %(symref)", "refs/heads", "refs/remotes")
-            lines = (self._git.text(tree.root, *listed) or "").splitlines()
-            self._refs[tree] = [_Ref(*line.split(" ")) for line in lines]
+            self._refs[tree] = [_Ref(*line.split(" ")) for line in self._git.lines(tree.root, *listed)]
         return self._refs[tree]
 
     def _remotes_of(self, tree: WorkTree) -> Mapping[str, Collection[str]]:
@@ -459,24 +458,22 @@ def _work_tree(git: Git, path: Path) -> WorkTree | None:
     if not root or not commit:
         return _plain_folder(path)
     # Git would filter changed files to compare them.
-    filters = git.text(path, "config", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process|required)$") or ""
+    filters = git.lines(path, "config", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process|required)$")
     unfiltered = [
-        part
-        for name in filters.splitlines()
-        for part in ("-c", f"{name}={'false' if name.endswith('.required') else ''}")
+        part for name in filters for part in ("-c", f"{name}={'false' if name.endswith('.required') else ''}")
     ]
     return WorkTree(Path(root), commit, bool(git.text(path, *unfiltered, "status", "--porcelain")))
 
 
 def _remotes(git: Git, root: Path) -> list[str]:
-    lines = (git.text(root, "config", "--get-regexp", r"^remote\..*\.(url|pushurl)$") or "").splitlines()
+    lines = git.lines(root, "config", "--get-regexp", r"^remote\..*\.(url|pushurl)$")
     return [line.partition(" ")[2] for line in lines] + [url for _, url, _ in _listed_remotes(git, root)]
 
 
 def _fetched_from(git: Git, root: Path) -> Mapping[str, Collection[str]]:
     """Returns the URLs from which each remote fetches, as it names them and as `insteadOf` makes them."""
     urls = defaultdict[str, set[str]](set)
-    for line in (git.text(root, "config", "--get-regexp", r"^remote\..*\.url$") or "").splitlines():
+    for line in git.lines(root, "config", "--get-regexp", r"^remote\..*\.url$"):
         key, _, url = line.partition(" ")
         urls[key.removeprefix("remote.").removesuffix(".url")].add(url)
     for name, url, use in _listed_remotes(git, root):
@@ -487,7 +484,7 @@ def _fetched_from(git: Git, root: Path) -> Mapping[str, Collection[str]]:
 
 def _listed_remotes(git: Git, root: Path) -> Iterator[tuple[str, str, str]]:
     """Yields the name of each remote, a URL as `insteadOf` and `pushInsteadOf` make it, and what Git uses it for."""
-    for line in (git.text(root, "remote", "--verbose") or "").splitlines():
+    for line in git.lines(root, "remote", "--verbose"):
         if found := _REMOTE.fullmatch(line):
             yield found["name"], found["url"], found["use"]
 

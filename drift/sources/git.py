@@ -117,6 +117,13 @@ class Git:
         output = self.run(folder, *arguments)
         return None if output is None else output.decode("utf-8", "surrogateescape").rstrip("\n")
 
+    def lines(self, folder: Path, *arguments: str) -> list[str]:
+        """Returns the lines that a command prints; none where `run` returns None.
+
+        Only a line feed ends one: the name of a branch may have U+2028, at which `str.splitlines` splits, too.
+        """
+        return [line for line in (self.text(folder, *arguments) or "").split("\n") if line]
+
     def commit(self, folder: Path, revision: str) -> str | None:
         """Returns the full hash of a revision; None if the work tree does not have it."""
         revision = self.names.get(revision, revision)

@@ -226,6 +226,29 @@ def test_the_label_of_a_chart_names_no_other_application(synced: Synced, namespa
     assert is_reported(settings(namespace), **{KEY: "other"})
     # With the default key, it is the label of Application rel.
     assert is_reported(settings(namespace, ""))
-    # The settings cannot be read, so it may be the label of a chart.
-    assert not is_reported()
+    # The settings cannot be read, so it may be that of Application rel, too.
+    assert is_reported()
     assert is_reported(**{"argocd.argoproj.io/instance": "other"})
+
+
+def test_what_one_object_needs_to_know_of_the_settings_does_not_change_the_others(synced: Synced) -> None:
+    """Only Application web, of an Argo CD elsewhere, ignores something: the settings are read for the second object."""
+    label = "app.kubernetes.io/instance"
+    for name, metadata in (("a", ""), ("b", f", labels: {{{label}: hub}}"), ("c", "")):
+        text = (CONFIG % (name, 1, 1)).replace("namespace: shop", f"namespace: shop{metadata}")
+        (synced.root / f"apps/{name}.yaml").write_text(text)
+    application = synced.application("argocd")
+    application["spec"]["ignoreDifferences"] = [{"kind": "Secret", "jsonPointers": ["/data"]}]
+    (synced.root / "apps/application.json").write_text(json.dumps(application))
+    entry = {"manager": "argocd-controller", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1"}
+
+    def live(name: str) -> dict[str, Any]:
+        metadata: dict[str, Any] = {"name": name, "namespace": "shop", "labels": {label: "hub"}}
+        metadata["managedFields"] = [{**entry, "fieldsV1": {"f:data": {"f:a": {}, "f:b": {}}}}]
+        data = {"a": "old" if name == "b" else "1", "b": "1"}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+    found, _ = synced.report(application, settings("argocd"), live("b"), live("c"), labels={label: "hub"})
+
+    assert not [one for one in found if "metadata" in one[1]]
+    assert [one[:2] for one in found if one[0] == "b"] == [("b", "data.a")]

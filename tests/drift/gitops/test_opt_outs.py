@@ -381,8 +381,8 @@ def _tracked(application: str) -> dict[str, Any]:
         (_live("argocd-controller", labels={"argocd.argoproj.io/instance": "team_shop"}), None, True),
         (_live("argocd-controller", labels={"argocd.argoproj.io/instance": "team_shop"}), "team", True),
         (_live("argocd-controller", labels={"argocd.argoproj.io/instance": "bank_shop"}), "team", False),
-        # The key of the tracking label is not known, so it may be the label of a chart.
-        (_live("argocd-controller", labels={"app.kubernetes.io/instance": "web"}), None, True),
+        # The key of the tracking label is not known, so it may be this one.
+        (_live("argocd-controller", labels={"app.kubernetes.io/instance": "web"}), None, False),
         (_live("argocd-controller", labels={"app": "bank"}), "argocd", True),
         # Argo CD did not write it, so that its label says nothing.
         (_live("kubectl", labels={"argocd.argoproj.io/instance": "web"}), None, True),

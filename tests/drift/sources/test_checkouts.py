@@ -124,6 +124,19 @@ def test_of_several_remotes_of_a_repository_the_newest_commit_of_a_branch_counts
             assert checkouts.other_branch(checkouts.find(URL), "main", URL) == new
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\u2029"])
+def test_a_branch_with_any_name_that_git_allows_is_read(tmp_path: Path, separator: str) -> None:
+    apps = tmp_path / "apps"
+    commit = repository(apps, {"a.yaml": "a"})
+    git(apps, "checkout", "--quiet", "--orphan", "other")
+    git(apps, "commit", "--quiet", "--message=other")
+    name = f"fix{separator}typo"
+    git(apps, "update-ref", f"refs/remotes/origin/{name}", commit)
+
+    with Checkouts([str(apps)]) as checkouts:
+        assert checkouts.other_branch(checkouts.find(URL), name, URL) == commit
+
+
 def test_a_folder_with_a_url_is_itself_and_not_the_work_tree_around_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
