@@ -16,7 +16,7 @@ from drift.model import (
     SourceKind,
     sources_of,
 )
-from drift.objects import STDIN, Json, Object, at, objects_at
+from drift.objects import STDIN, Json, Object, as_object, at, objects_at, text_at
 from drift.paths import OCCURRENCE, ItemKey, Path, parse
 from drift.schema.values import parse_quantity
 
@@ -37,9 +37,7 @@ _IMMUTABLE: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("", "Secret"): ("type",),
     ("", "Service"): (
         "spec.clusterIP",
-        "spec.clusterIPs",
         "spec.healthCheckNodePort",
-        "spec.ipFamilies",
         "spec.loadBalancerClass",
     ),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): (
@@ -99,6 +97,8 @@ _MUTABLE: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 }
 #: Objects that hold data or addresses, or on which other objects depend: do not advise to delete these.
 _NOT_TO_DELETE: Final = frozenset({*_MUTABLE, ("", "Service"), ("apiextensions.k8s.io", "CustomResourceDefinition")})
+#: Lists of a Service to which a second entry may be added, and from which it may be removed.
+_WITH_SECOND_ENTRY: Final = frozenset({"spec.clusterIPs", "spec.ipFamilies"})
 _POD_IMAGE: Final = re.compile(r"spec\.(initContainers|containers)\[.*\]\.image")
 _TEMPLATE_LABELS: Final[Path] = ("spec", "template", "metadata", "labels")
 #: What the deletion of an object deletes, too, by kind: no command deletes such an object.
@@ -190,19 +190,36 @@ def is_immutable(item: ObjectReport, finding: Finding) -> bool:
         _is_at(finding.path, _IMMUTABLE.get(kind, ()))
         or finding.note == IMMUTABLE
         or (kind == ("", "Pod") and _is_fixed_in_a_pod(finding))
+        or (kind == ("", "Service") and finding.path in _WITH_SECOND_ENTRY and _differs_first(finding))
         or (item.key.group == "apps" and _is_selected(item, finding))
     )
+
+
+def is_not_to_delete(item: ObjectReport) -> bool:
+    """Whether an object holds data or addresses, or other objects depend on it."""
+    return (item.key.group, item.kind) in _NOT_TO_DELETE
 
 
 def _is_fixed_in_a_pod(finding: Finding) -> bool:
     if not _is_at(finding.path, ("spec",)) or _POD_IMAGE.fullmatch(finding.path):
         return False
     if finding.path == "spec.activeDeadlineSeconds":
-        # It can be set, and become less.
-        return finding.desired is None or (finding.live is not None and finding.desired > finding.live)
+        # It can be set, and become less. Git may have anything there.
+        desired, live = finding.desired, finding.live
+        return not isinstance(desired, int) or not (live is None or (isinstance(live, int) and desired <= live))
     # Tolerations can be added.
+    in_git, tolerated = _lists(finding)
+    return finding.path != "spec.tolerations" or any(toleration not in in_git for toleration in tolerated)
+
+
+def _differs_first(finding: Finding) -> bool:
+    desired, live = _lists(finding)
+    return desired[:1] != live[:1]
+
+
+def _lists(finding: Finding) -> tuple[list[Json], list[Json]]:
     desired, live = (side if isinstance(side, list) else [] for side in (finding.desired, finding.live))
-    return finding.path != "spec.tolerations" or any(toleration not in desired for toleration in live)
+    return desired, live
 
 
 def _is_selected(item: ObjectReport, finding: Finding) -> bool:
@@ -215,8 +232,8 @@ def _is_selected(item: ObjectReport, finding: Finding) -> bool:
         return False
     if len(path) <= len(_TEMPLATE_LABELS) or not isinstance(selector.live, dict):
         return True
-    expressions = objects_at(selector.live, "matchExpressions")
-    return path[-1] in (at(selector.live, "matchLabels") or ()) or path[-1] in {one.get("key") for one in expressions}
+    selected = [text_at(one, "key") for one in objects_at(selector.live, "matchExpressions")]
+    return path[-1] in (*as_object(at(selector.live, "matchLabels")), *selected)
 
 
 def _would_shrink_a_volume(item: ObjectReport, finding: Finding) -> bool:
@@ -243,7 +260,7 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     ),
     (_has_broken_path, "the report has no valid path for it; make it again"),
     (
-        lambda item, finding: is_immutable(item, finding) and (item.key.group, item.kind) in _NOT_TO_DELETE,
+        lambda item, finding: is_immutable(item, finding) and is_not_to_delete(item),
         (
             "the API server refuses to change this field; "
             "keep it in Git, or back up what the object holds (data, addresses) and recreate it"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drift.advice.commands import ControllerState, controller_state
-from drift.advice.refusals import deletes_more, is_immutable, is_not_kept
+from drift.advice.refusals import deletes_more, is_immutable, is_not_kept, is_not_to_delete
 from drift.model import Cause, Change, Finding, ObjectReport, Security, SourceInfo
 
 
@@ -112,6 +112,11 @@ _TABLE: Final[Sequence[_Advice]] = (
         states=_MANUAL,
     ),
     _Advice("sync to create it again, or remove it from Git", changes=frozenset({Change.MISSING})),
+    _Advice(
+        "keep it in Git, or back up what the object holds before you recreate it: the API server refuses to change "
+        "this field",
+        applies=lambda item, finding: is_immutable(item, finding) and is_not_to_delete(item),
+    ),
     _Advice(
         "recreate it from Git, or change it there by hand: the API server refuses to change this field",
         applies=is_immutable,

@@ -127,7 +127,12 @@ def compare_object(
             reserved=reserved,
         )
     )
-    live_tree = without_hidden(live_tree, desired_tree, base, schema, lambda path: with_git().is_in_sync_at(path))
+
+    def is_in_sync_at(path: Path) -> bool:
+        # That comparison itself does not need another one.
+        return synced_manifest is not desired and with_git().is_in_sync_at(path)
+
+    live_tree = without_hidden(live_tree, desired_tree, base, schema, is_in_sync_at)
     version = str(live.get("apiVersion", desired.get("apiVersion")))
     ownership = Ownership(
         entries,

@@ -23,6 +23,8 @@ _MAGIC: Final = b"SQLite format 3\0"
 APPLICATION_ID: Final = 0x64726674
 _MARK: Final = APPLICATION_ID.to_bytes(4)
 _MARK_OFFSET: Final = 68
+#: Three bytes that are the same in the header of every database.
+_FRACTIONS: Final = bytes((64, 32, 32))
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 #: Suffixes of the files that belong to a database. The database itself is moved last, so that a new database at
 #: its path cannot pick up the old journal files.
@@ -164,11 +166,17 @@ def _is_damaged(file: Path) -> bool:
 
 
 def _is_marked(file: Path) -> bool:
-    """Returns whether the header of a damaged file is that of a history, or is damaged itself."""
+    """Returns whether the header of a damaged file is that of a history, or is damaged itself.
+
+    https://www.sqlite.org/fileformat.html#the_database_header
+    """
     with file.open("rb") as opened:
         header = opened.read(_MARK_OFFSET + len(_MARK))
-    mark = header[_MARK_OFFSET:]
-    return mark == _MARK or len(mark) < len(_MARK) or not header.startswith(_MAGIC)
+    page_size = int.from_bytes(header[16:18])
+    has_size = page_size == 1 or (512 <= page_size <= 32768 and page_size.bit_count() == 1)  # noqa: PLR2004
+    is_whole = len(header) == _MARK_OFFSET + len(_MARK) and header.startswith(_MAGIC)
+    is_header = is_whole and has_size and header[21:24] == _FRACTIONS
+    return header[_MARK_OFFSET:] == _MARK or not is_header
 
 
 def _free_name(file: Path) -> Path:

@@ -18,6 +18,8 @@ from drift.policy.network_policies import is_within
 #: Compares the desired value of a setting with the live one. None stands for a setting that is absent.
 _Comparison = Callable[[Json, Json], Security | None]
 _ADMISSION: Final = "admissionregistration.k8s.io"
+#: The documented default of the addresses that a load balancer accepts.
+_ALL_OF_IPV4: Final = frozenset({"0.0.0.0/0"})
 #: Cluster roles that every cluster has, each with all permissions of those before it.
 _ROLES: Final = {"view": 1, "edit": 2, "admin": 3, "cluster-admin": 4}
 #: Policies that only restrict. Without one, what it forbids is allowed.
@@ -198,14 +200,9 @@ def _role_level(role: Json) -> float | None:
 
 
 def _accepts_more(before: Json, after: Json) -> bool:
-    """Whether a load balancer accepts addresses that it did not accept before. The default is ``0.0.0.0/0``."""
-    if _has_all_addresses(before):
-        return False
-    return _has_all_addresses(after) or any(not is_within(one, _strings(before)) for one in _strings(after))
-
-
-def _has_all_addresses(ranges: Json) -> bool:
-    return not ranges or "0.0.0.0/0" in _strings(ranges)
+    """Whether a load balancer accepts addresses that it did not accept before. Without a list, it accepts all."""
+    accepted = _strings(before)
+    return bool(accepted) and any(not is_within(one, accepted) for one in _strings(after) or _ALL_OF_IPV4)
 
 
 def hosts_with_tls(tls: Json) -> frozenset[str]:

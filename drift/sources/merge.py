@@ -18,6 +18,8 @@ from drift.words import first_few
 
 #: A commit needs an author. It is gone with the temporary folder.
 _AUTHOR: Final = ("-c", "user.name=drift", "-c", "user.email=drift@localhost")
+#: The user's attributes and configuration must not choose a merge driver, either.
+_NO_DRIVER: Final = ("-c", "core.attributesFile=/dev/null", "-c", "merge.default=text")
 #: The exit status of ``git merge-tree`` if files conflict.
 _CONFLICT: Final = 1
 #: The number of files in conflict that a note names.
@@ -110,15 +112,17 @@ def _writing_to(scratch: Path, top: Path, git: Git) -> Git:
     )
 
 
-def _without_files(merge: _Merge, git: Git, scratch: Path) -> Git:
-    """Returns a Git with an empty work tree.
+def _bare(merge: _Merge, git: Git, scratch: Path) -> Git | None:
+    """Returns a Git in a new repository, which knows the objects and has no configuration and no attributes.
 
-    It reads no .gitattributes, which could choose a merge driver: a program that Git gives files in the work tree.
+    Those of the clone could choose a merge driver, which is a program. None if Git cannot create one.
     """
-    empty = scratch / "empty"
-    empty.mkdir()
-    folder = git.text(merge.top, "rev-parse", "--absolute-git-dir") or ""
-    return replace(git, environment={**git.environment, "GIT_DIR": folder, "GIT_WORK_TREE": str(empty)})
+    folder = scratch / "bare.git"
+    form = git.text(merge.top, "rev-parse", "--show-object-format")
+    created = git.run(scratch, "init", "--quiet", "--bare", "--template=", f"--object-format={form}", str(folder))
+    if created is None:
+        return None
+    return replace(git, environment={**git.environment, "GIT_DIR": str(folder), "GIT_ATTR_NOSYSTEM": "1"})
 
 
 def _merged(merge: _Merge, git: Git, scratch: Path) -> Comparison:
@@ -135,7 +139,8 @@ def _merged(merge: _Merge, git: Git, scratch: Path) -> Comparison:
         return Comparison(base, base, git, note=note)
     # Git before 2.38 cannot merge in this way.
     options = ("--write-tree", "--name-only", "--no-messages", "-z")
-    done = _without_files(merge, git, scratch).ended(scratch, "merge-tree", *options, merge.into, change)
+    bare = _bare(merge, git, scratch)
+    done = None if bare is None else bare.ended(scratch, *_NO_DRIVER, "merge-tree", *options, merge.into, change)
     if done is None or done.returncode not in {0, _CONFLICT}:
         return _alone(merge, git)
     tree, *conflicts = done.stdout.decode("utf-8", "replace").split("\0")[:-1]

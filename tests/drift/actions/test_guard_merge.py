@@ -247,8 +247,20 @@ def test_no_part_of_a_split_index_is_written(shop: Path, capsys: Out) -> None:
     assert _objects(shop) == before
 
 
-def test_no_merge_driver_of_the_clone_is_run(shop: Path, capsys: Out) -> None:
-    _commit(".gitattributes", "*.yaml merge=mine\n")
+@pytest.mark.parametrize(
+    "chosen_by", [".gitattributes", ".git/info/attributes", "core.attributesFile", "merge.default"]
+)
+def test_no_merge_driver_of_the_clone_is_run(shop: Path, capsys: Out, chosen_by: str) -> None:
+    if chosen_by == ".gitattributes":
+        _commit(chosen_by, "*.yaml merge=mine\n")
+    elif chosen_by == "merge.default":
+        git(shop, "config", chosen_by, "mine")
+    else:
+        attributes = shop / ".git/info/attributes"
+        attributes.parent.mkdir(exist_ok=True)
+        attributes.write_text("*.yaml merge=mine\n")
+        if chosen_by == "core.attributesFile":
+            git(shop, "config", chosen_by, str(attributes.rename(shop / ".git/attributes")))
     git(shop, "config", "merge.mine.driver", f"touch {shop}/ran; cp %B %A")
     _branch("replicas: 2", "replicas: 3")
     _commit("manifests/web.yaml", DEPLOYMENT.replace("1.29", "1.29.5"))

@@ -4,10 +4,13 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from drift.advice.refusals import is_immutable
 from drift.advice.sentences import advice
 from drift.model import NOT_KEPT, Cause, Change, Finding, ObjectReport, Security, SourceInfo, SourceKind
-from drift.objects import ObjectKey
+from drift.objects import Json, ObjectKey
 from tests.drift.advice.test_commands import FINDING, OBJECT
 
 ACTIVE = SourceInfo(SourceKind.FLUX_KUSTOMIZATION, "Kustomization a/{b}", suspended=False, ready=True)
@@ -81,6 +84,64 @@ def test_no_advice_is_to_sync_what_the_api_server_refuses_to_change() -> None:
             "recreate it from Git, or change it there by hand: the API server refuses to change this field"
         )
         assert "sync" in str(advice(replace(finding, path="spec.paused"), deployment, ACTIVE))
+
+
+@pytest.mark.parametrize("cause", [Cause.MANUAL, Cause.UNKNOWN])
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        (ObjectKey("", "PersistentVolume", None, "data"), "spec.csi.volumeHandle"),
+        (ObjectKey("", "PersistentVolumeClaim", "shop", "data"), "spec.storageClassName"),
+        (ObjectKey("", "Service", "shop", "web"), "spec.clusterIP"),
+        (ObjectKey("apiextensions.k8s.io", "CustomResourceDefinition", None, "as.b"), "spec.scope"),
+        (ObjectKey("apps", "StatefulSet", "shop", "db"), "spec.serviceName"),
+    ],
+)
+def test_no_advice_is_to_recreate_what_holds_data(cause: Cause, key: ObjectKey, path: str) -> None:
+    found = advice(replace(FINDING, cause=cause, path=path), _object(key), ACTIVE)
+
+    assert found is not None
+    assert found.startswith("keep it in Git, or back up what the object holds before you recreate it")
+
+
+@pytest.mark.parametrize(
+    ("in_git", "live", "immutable"),
+    [
+        (["IPv4", "IPv6"], ["IPv4"], False),
+        (["IPv4"], ["IPv4", "IPv6"], False),
+        (["IPv6", "IPv4"], ["IPv4"], True),
+        (["IPv6"], ["IPv4"], True),
+        (None, ["IPv4"], True),
+    ],
+)
+def test_a_second_address_of_a_service_can_be_changed(in_git: Json, live: Json, immutable: bool) -> None:
+    service = _object(ObjectKey("", "Service", "shop", "web"))
+    for path in ("spec.ipFamilies", "spec.clusterIPs"):
+        assert is_immutable(service, replace(FINDING, path=path, desired=in_git, live=live)) is immutable
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda below: st.lists(below) | st.dictionaries(st.text(), below),
+)
+
+
+@given(_JSON, _JSON, _JSON)
+def test_malformed_values_are_no_traceback(in_git: Json, live: Json, selector: Json) -> None:
+    """Git may have a variable of Flux there, and a dump anything."""
+    malformed: list[Json] = [selector, {"matchLabels": selector}, {"matchExpressions": [{"key": selector}]}]
+    for kind, path in (
+        ("Pod", "spec.activeDeadlineSeconds"),
+        ("Pod", "spec.tolerations"),
+        ("Service", "spec.ipFamilies"),
+    ):
+        finding = replace(FINDING, path=path, desired=in_git, live=live)
+        assert isinstance(is_immutable(_object(ObjectKey("", kind, "shop", "a")), finding), bool)
+    for value in malformed:
+        labels = replace(FINDING, path="spec.template.metadata.labels.app", desired=in_git, live=live)
+        findings = (replace(FINDING, path="spec.selector", live=value), labels)
+        item = replace(_object(ObjectKey("apps", "Deployment", "shop", "a")), findings=findings)
+        assert isinstance(is_immutable(item, labels), bool)
 
 
 def test_every_drift_has_advice_and_nothing_else_has() -> None:

@@ -289,6 +289,19 @@ def test_the_damaged_database_of_another_program_stays_where_it_is(file: Path) -
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
+@pytest.mark.parametrize(("end", "byte"), [(512, 0), (4096, 255)])
+def test_a_history_with_a_damaged_header_is_moved_aside(file: Path, end: int, byte: int) -> None:
+    History(file, pytest.fail).record(at(1, DRIFTED), SCOPE)
+    content = file.read_bytes()
+    file.write_bytes(content[:16] + bytes([byte]) * (end - 16) + content[end:])
+    warnings: list[str] = []
+
+    History(file, warnings.append).record(at(2, DRIFTED), SCOPE)
+
+    assert len(warnings) == 1
+    assert len([path for path in file.parent.iterdir() if ".corrupt-" in path.name]) == 1
+
+
 def test_the_database_of_another_program_is_not_changed(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE bookmarks (url TEXT)")

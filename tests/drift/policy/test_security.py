@@ -85,6 +85,8 @@ PAIRS: list[tuple[Any, str, Json, Json]] = [
     ("Service", "spec.loadBalancerSourceRanges", ["10.1.0.0/16"], ["10.0.0.0/8"]),
     ("Service", "spec.loadBalancerSourceRanges", ["10.0.0.0/8"], ["10.0.0.0/8", "0.0.0.0/0"]),
     ("Service", "spec.loadBalancerSourceRanges", ["10.0.0.0/8", "fd00::/8"], ["0.0.0.0/0", "::/0"]),
+    ("Service", "spec.loadBalancerSourceRanges", ["0.0.0.0/0"], ["0.0.0.0/0", "::/0"]),
+    ("Service", "spec.loadBalancerSourceRanges", ["::/0"], None),
     (("Ingress", NETWORKING), "spec.tls", [{"hosts": ["a"]}, {"hosts": ["b"]}], [{"hosts": ["a"]}]),
     (("Ingress", NETWORKING), "spec.tls", [{"secretName": "s"}], None),
     (("Ingress", NETWORKING), "spec.tls", [{"hosts": ["*.example.com"]}], [{"hosts": ["a.example.com"]}]),

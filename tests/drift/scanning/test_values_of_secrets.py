@@ -247,6 +247,25 @@ def test_a_value_under_a_key_that_a_user_has_renamed_is_not_shown() -> None:
 
 
 @READ
+@pytest.mark.parametrize("name", ["password", "passwd"])
+def test_a_list_that_was_edited_beside_a_hidden_value_is_reported(is_read: bool, name: str) -> None:
+    """A user has also removed or renamed the key of the value, so that the list might have it."""
+
+    def body(**values: Any) -> dict[str, Any]:
+        return _body("Widget", spec={"any": values})
+
+    base = body(password=SECRET if is_read else UNREAD, args=["a", "b"])
+    edited = body(**({} if name == "password" else {name: PLANTED}), args=["a", "b", "--insecure"])
+
+    found = _found(_compared(base, _live(body(password=PLANTED, args=["a", "b"]), edited), base))
+
+    renamed = [] if name == "password" else [("added", "spec.any.passwd", True)]
+    # Only a value that was not read may be in the list.
+    args = ("changed", "spec.any.args", not is_read)
+    assert sorted(found) == sorted([*renamed, args, ("removed", "spec.any.password", True)])
+
+
+@READ
 @pytest.mark.parametrize(("kind", "field"), [("Widget", "any"), ("Widget", "open"), ("Gadget", "any")])
 @pytest.mark.parametrize(
     ("edited", "path"),
