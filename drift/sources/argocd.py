@@ -51,6 +51,8 @@ _BRANCH: Final = "refs/heads/"
 _HYDRATED: Final = "hydrator.metadata"
 #: The annotation of an Application that Argo CD neither refreshes nor syncs.
 _SKIP: Final = "argocd.argoproj.io/skip-reconcile"
+#: What Argo CD reads as true there: https://pkg.go.dev/strconv#ParseBool
+_TRUE: Final = frozenset({"1", "t", "T", "true", "True", "TRUE"})
 _SHORT_HASH: Final = re.compile(r"[0-9a-fA-F]{7,40}")
 #: The beginning of a revision that is hardly a branch.
 _VERSION: Final = re.compile(r"refs/tags/|v?[0-9]+\.[0-9]|[0-9a-fA-F]{7,40}\Z")
@@ -365,7 +367,7 @@ def _info(live: LiveObject) -> SourceInfo:
     """Returns what Argo CD says about an Application."""
     status = as_object(live.body.get("status"))
     automated = at(live.body, "spec", "syncPolicy", "automated")
-    skips_reconcile = at(live.body, "metadata", "annotations", _SKIP) == "true"
+    skips_reconcile = text_at(live.body, "metadata", "annotations", _SKIP) in _TRUE
     sync, health = text_at(status, "sync", "status"), text_at(status, "health", "status")
     history = objects_at(status, "history")
     problems = [

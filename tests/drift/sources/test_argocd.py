@@ -179,8 +179,8 @@ def check(gitops: GitOps, files: dict[str, str], source: dict[str, Any], expecte
     assert scanned.document["notes"] == [note]
 
 
-@pytest.mark.parametrize("value", ["true", "false"])
-def test_an_application_that_argocd_skips_is_not_synced(gitops: GitOps, value: str) -> None:
+@pytest.mark.parametrize(("value", "is_skipped"), [("true", True), ("1", True), ("false", False), ("yes", False)])
+def test_an_application_that_argocd_skips_is_not_synced(gitops: GitOps, value: str, is_skipped: bool) -> None:
     commit = gitops.commit({"dir/a.yaml": CONFIG % ("a", 1)})
     applied(gitops, config("a", a="1"), "web")
     body = application(git("dir"))
@@ -190,7 +190,7 @@ def test_an_application_that_argocd_skips_is_not_synced(gitops: GitOps, value: s
 
     [info] = report(gitops).document["sources"]
 
-    assert (info["suspended"], info["skipsReconcile"]) == (value == "true", value == "true")
+    assert (info["suspended"], info["skipsReconcile"]) == (is_skipped, is_skipped)
 
 
 def test_what_the_application_ignores_is_ignored_in_its_own_objects(gitops: GitOps) -> None:
