@@ -169,7 +169,7 @@ def _immutable_note(difference: Difference, projection: Projection, key: ObjectK
     """Returns the note on the data of a ConfigMap or Secret that is immutable in the cluster."""
     if (key.group, key.kind) not in {("", "ConfigMap"), ("", "Secret")} or difference.path[:1] == ("metadata",):
         return None
-    return IMMUTABLE if to_json(_at(projection.live, ("immutable",))) is True else None
+    return IMMUTABLE if _at(projection.live, ("immutable",)) is True else None
 
 
 def deletion_findings(live: Object, key: ObjectKey, cluster: str) -> tuple[Finding, ...]:

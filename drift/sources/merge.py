@@ -4,7 +4,6 @@ If the base has moved on, Git merges the two without a work tree. What it writes
 repository stays as it is and may be one that cannot be written.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -102,12 +101,11 @@ def _writing_to(scratch: Path, top: Path, git: Git) -> Git:
     known = git.text(top, "rev-parse", "--git-path", "objects") or ""
     # In quotes, because a colon ends a path.
     quoted = str((top / known).resolve()).replace("\\", "\\\\").replace('"', '\\"')
-    others = os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES")
     return replace(
         git,
         environment={
             "GIT_OBJECT_DIRECTORY": str(written),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join([f'"{quoted}"', *([others] if others else [])]),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"',
         },
     )
 
