@@ -9,9 +9,9 @@ import pytest
 
 from drift.cli import main
 from tests.drift.sources.conftest import URL
-from tests.git import WHEN, git
+from tests.drift.sources.synced_repository import CONFIG, SyncedRepository
+from tests.git import git
 
-CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\ndata: {a: '%s'}\n"
 #: Stands for a kustomize that builds a folder with one file, which is named by the kustomization that drift writes.
 KUSTOMIZE = """#!/bin/sh
 for root do :; done
@@ -21,21 +21,8 @@ cat "$found"
 """
 
 
-class Repository:
-    """A work tree on main, whose first commit is what Flux applied. Its newest one changes data.a."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        git(root, "init", "--quiet", "--initial-branch=main")
-        git(root, "remote", "add", "origin", URL)
-        self.pinned, self.newest = (self.commit(number) for number in (1, 2))
-
-    def commit(self, number: int, when: str = WHEN) -> str:
-        (self.root / "dir").mkdir(exist_ok=True)
-        (self.root / "dir/a.yaml").write_text(CONFIG % number)
-        git(self.root, "add", "dir")
-        git(self.root, "commit", "--quiet", "--message=change", when=when)
-        return git(self.root, "rev-parse", "HEAD")
+class Repository(SyncedRepository):
+    """What Flux says about it."""
 
     def report(
         self, ref: dict[str, str], kind: str = "GitRepository", artifact: Any = None, live: str = "1"
