@@ -199,6 +199,15 @@ def _role_level(role: Json) -> float | None:
     return _ROLES.get(name) if reference.get("kind") == "ClusterRole" and isinstance(name, str) else None
 
 
+def _compare_roles(desired: Json, live: Json) -> Security | None:
+    """Compares the roles of two bindings. What other roles grant is not known, but none grants more than all."""
+    before, after = _role_level(desired), _role_level(live)
+    everything = _ROLES["cluster-admin"]
+    if everything in {before, after}:
+        return None if before == after else Security.LOOSENS if after == everything else Security.TIGHTENS
+    return _by_level(_role_level)(desired, live)
+
+
 def _accepts_more(before: Json, after: Json) -> bool:
     """Whether a load balancer accepts addresses that it did not accept before. Without a list, it accepts all."""
     accepted = _strings(before)
@@ -359,7 +368,7 @@ _SETTINGS: Final = (
     *_table(
         ("rules", rbac.compare_rules),
         ("subjects", _by_reach(_binds_more)),
-        ("roleRef", _by_level(_role_level)),
+        ("roleRef", _compare_roles),
         ('metadata.labels["rbac.authorization.k8s.io/aggregate-to-*"]', _by_name({None: 0, "false": 0, "true": 1})),
         group=rbac.GROUP,
     ),

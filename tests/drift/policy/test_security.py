@@ -126,6 +126,12 @@ PAIRS: list[tuple[Any, str, Json, Json]] = [
         {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
         {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
     ),
+    (
+        ("RoleBinding", RBAC),
+        "roleRef",
+        {"apiGroup": RBAC, "kind": "Role", "name": "config-reader"},
+        {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
+    ),
     (("ClusterRole", RBAC), f'metadata.labels["{RBAC}/aggregate-to-admin"]', None, "true"),
     (("ValidatingWebhookConfiguration", ADMISSION), "webhooks[name=x].failurePolicy", "Fail", "Ignore"),
     (("ValidatingWebhookConfiguration", ADMISSION), "webhooks[name=x]", {"name": "x"}, None),
