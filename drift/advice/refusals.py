@@ -1,7 +1,8 @@
 """Which findings cannot be adopted or reverted, as far as the report tells, and what to do instead."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from drift.model import (
@@ -17,7 +18,7 @@ from drift.model import (
     sources_of,
 )
 from drift.objects import STDIN, Json, Object, as_object, at, objects_at, text_at
-from drift.paths import OCCURRENCE, ItemKey, Path, parse
+from drift.paths import OCCURRENCE, ItemKey, Path, is_in_key, parse
 from drift.schema.values import parse_quantity
 
 #: What may be a number or a boolean.
@@ -168,6 +169,43 @@ def is_not_kept(finding: Finding) -> bool:
     return finding.note is not None and finding.note.startswith(NOT_KEPT)
 
 
+def is_pending(item: ObjectReport, finding: Finding) -> bool:
+    """Whether a finding waits for a sync: by its cause, or because it is in a list item that Git has dropped.
+
+    Without its other fields, the API server may refuse such an item, or keep one that means something else.
+    """
+    if finding.cause is Cause.PENDING_SYNC:
+        return True
+    dropped = _dropped_items(item.findings) if finding.change is Change.ADDED else ()
+    if not dropped or _has_broken_path(item, finding):
+        return False
+    path = parse(finding.path)
+    return any(path[:end] in dropped for end in range(1, len(path) + 1))
+
+
+def _dropped_items(findings: Sequence[Finding]) -> frozenset[Path]:
+    """Returns the paths of the list items whose keys wait for a sync, although users may have edited other fields."""
+    global _last_dropped_items  # noqa: PLW0603
+    known, dropped = _last_dropped_items
+    if known is not findings:
+        dropped = frozenset(_find_dropped_items(findings))
+        _last_dropped_items = findings, dropped
+    return dropped
+
+
+#: The result for the findings of one object, which are asked for once for each of them.
+_last_dropped_items: tuple[Sequence[Finding], frozenset[Path]] = ((), frozenset())
+
+
+def _find_dropped_items(findings: Sequence[Finding]) -> Iterator[Path]:
+    for finding in findings:
+        if finding.change is Change.ADDED and finding.cause is Cause.PENDING_SYNC:
+            with suppress(ValueError):
+                path = parse(finding.path)
+                if is_in_key(path):
+                    yield path[:-1]
+
+
 def _has_broken_path(_: ObjectReport, finding: Finding) -> bool:
     try:
         parse(finding.path)
@@ -249,7 +287,7 @@ def _would_shrink_a_volume(item: ObjectReport, finding: Finding) -> bool:
 
 #: What cannot be reverted: whether a reason applies, and the reason.
 _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str]]] = (
-    (lambda _, finding: finding.cause is Cause.PENDING_SYNC, "Git is ahead; sync it instead"),
+    (is_pending, "Git is ahead; sync it instead"),
     (
         lambda _, finding: finding.cause is Cause.CONTROLLER,
         "a controller sets this field, and would set it again",
@@ -319,10 +357,7 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
 )
 #: What cannot be adopted.
 _NOT_ADOPTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str]]] = (
-    (
-        lambda _, finding: finding.cause is Cause.PENDING_SYNC,
-        "Git is ahead; adopting would undo a change in Git that is not synced yet",
-    ),
+    (is_pending, "Git is ahead; adopting would undo a change in Git that is not synced yet"),
     (lambda _, finding: finding.cause is Cause.CONTROLLER, "a controller sets this field"),
     (_has_broken_path, "the report has no valid path for it; make it again"),
     (lambda _, finding: finding.redacted, "its value is hidden; change it in Git by hand"),

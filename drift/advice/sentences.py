@@ -1,11 +1,11 @@
 """One sentence that says what to do about a finding."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.advice.commands import ControllerState, controller_state
-from drift.advice.refusals import deletes_more, is_immutable, is_not_kept, is_not_to_delete
+from drift.advice.refusals import deletes_more, is_immutable, is_not_kept, is_not_to_delete, is_pending
 from drift.model import Cause, Change, Finding, ObjectReport, Security, SourceInfo
 
 
@@ -159,6 +159,8 @@ def advice(finding: Finding, item: ObjectReport, source: SourceInfo | None) -> s
     """
     if not finding.is_drift:
         return None
+    if is_pending(item, finding):
+        finding = replace(finding, cause=Cause.PENDING_SYNC)
     state = controller_state(source)
     found = next(row for row in _TABLE if row.is_for(finding, item, state))
     return found.text.format(source="" if source is None else source.name, more=deletes_more(item))

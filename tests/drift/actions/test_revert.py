@@ -12,6 +12,7 @@ import pytest
 from drift.actions.revert import Reversal, revert
 from drift.actions.selection import Selected
 from drift.advice.advisor import Advisor
+from drift.advice.refusals import why_not_adopted
 from drift.cli import main
 from drift.model import (
     Cause,
@@ -313,6 +314,49 @@ def test_what_cannot_be_reverted_is_refused_with_the_next_step() -> None:
     assert _commands(whole_list, version=None)[1] == [
         "the report does not hold the resourceVersion of the object; make it again"
     ]
+
+
+def _added(path: str, live: object, pointer: str, cause: Cause) -> Finding:
+    return replace(_finding(path, live, pointer, cause), change=Change.ADDED, desired=None)
+
+
+@pytest.mark.parametrize(
+    ("item", "key", "edited"),
+    [
+        ("spec.template.spec.containers[name=self]", ("name", "self"), "image"),
+        ("spec.ports[port=81,protocol=TCP]", ("port", 81), "targetPort"),
+        ("spec.template.spec.containers[name=web].env[name=A]", ("name", "A"), "value"),
+        ("spec.template.spec.containers[name=self]", ("name", "self"), "env[name=A]"),
+    ],
+)
+def test_no_field_is_removed_from_an_item_that_git_has_dropped(item: str, key: tuple[str, object], edited: str) -> None:
+    name, value = key
+    dropped = _added(f"{item}.{name}", value, f"/items/2/{name}", Cause.PENDING_SYNC)
+    field = _added(f"{item}.{edited}", "x", "/items/2/x", Cause.MANUAL)
+    elsewhere = _added("spec.template.spec.containers[name=web].tty", True, "/items/0/tty", Cause.MANUAL)  # noqa: FBT003
+
+    commands, refused = _commands(dropped, field, elsewhere)
+
+    key_of_object = ObjectKey("", "Service", "shop", "a")
+    reported = ObjectReport("v1", key_of_object, Source("a.yaml", 1, 1), Status.DRIFTED, findings=(dropped, field))
+    assert "Git is ahead; adopting would undo" in str(why_not_adopted(reported, field))
+    assert why_not_adopted(replace(reported, findings=(field,)), field) is None
+    assert refused == ["Git is ahead; sync it instead"] * 2
+    assert ["/items/0/tty" in command and "/items/2/" not in command for command in commands] == [True]
+
+
+def test_an_item_that_git_never_had_is_removed() -> None:
+    whole = _added("spec.containers[name=mine]", {"name": "mine"}, "/items/2", Cause.MANUAL)
+    key = _added("spec.containers[name=other].name", "other", "/items/3/name", Cause.MANUAL)
+    # Git has dropped another field, and an item of another list.
+    field = _added("spec.containers[name=other].tty", True, "/items/3/tty", Cause.PENDING_SYNC)  # noqa: FBT003
+    dropped = _added("spec.volumes[name=other].name", "other", "/volumes/0/name", Cause.PENDING_SYNC)
+
+    (command,), refused = _commands(whole, key, field, dropped)
+
+    assert refused == ["Git is ahead; sync it instead"] * 2
+    assert '{"op":"remove","path":"/items/2"}' in command
+    assert '{"op":"remove","path":"/items/3/name"}' in command
 
 
 @pytest.mark.parametrize("field", ["annotations", "labels"])

@@ -65,6 +65,15 @@ def test_it_depends_on_cause_change_and_syncer(
     assert found.startswith(expected)
 
 
+def test_a_field_of_an_item_that_git_has_dropped_waits_for_a_sync() -> None:
+    item = "spec.template.spec.containers[name=self]"
+    key = replace(FINDING, change=Change.ADDED, path=f"{item}.name", cause=Cause.PENDING_SYNC)
+    field = replace(FINDING, change=Change.ADDED, path=f"{item}.image")
+
+    assert str(advice(field, replace(OBJECT, findings=(key, field)), ACTIVE)).startswith("wait for the next sync of")
+    assert str(advice(field, replace(OBJECT, findings=(field,)), ACTIVE)).startswith("remove it in the cluster")
+
+
 def test_no_advice_is_to_commit_a_secret_as_it_is() -> None:
     for change, redacted in ((Change.UNMANAGED, False), (Change.ADDED, True), (Change.CHANGED, True)):
         found = advice(
