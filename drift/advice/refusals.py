@@ -320,7 +320,7 @@ _NOT_REVERTED: Final[Sequence[tuple[Callable[[ObjectReport, Finding], bool], str
     (_would_shrink_a_volume, "a volume cannot shrink; keep its size in Git"),
     (
         lambda item, finding: finding.path in _PARTIAL_LISTS.get((item.key.group, item.kind), _PARTIAL_LISTS[None]),
-        "controllers have entries in this list that the report leaves out; edit the object by hand",
+        "controllers may have entries in this list that the report leaves out; edit the object by hand",
     ),
     (
         lambda _, finding: finding.change is Change.REORDERED,
