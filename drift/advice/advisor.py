@@ -3,7 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from drift.advice.commands import (
@@ -28,7 +28,7 @@ from drift.advice.refusals import (
 )
 from drift.advice.sentences import advice
 from drift.model import Cause, Change, Finding, ObjectReport, Report, SourceInfo, SourceKey, Verdict, sources_of
-from drift.objects import STDIN
+from drift.objects import STDIN, ObjectKey, Source
 
 #: The name of the saved report in commands, if nothing says where it is saved.
 _REPORT_FILE: Final = "report.json"
@@ -68,6 +68,8 @@ class Advisor:
         sources: The sources of the report by key.
         contexts: The kubeconfig context of each cluster, by the name that objects have for it; None for the only one.
         pending: The number of findings that wait for a sync, by cluster, source and object.
+        partly_pending: All findings of the objects with one that waits for a sync, by cluster, object and place. A
+            report may show only some of them, but what to do about one may depend on another.
         manifests_in: The number of objects whose manifest is in a file.
         is_shard: Whether other reports may have more objects of the same files.
         notes: The notes of the report. One on a document that is not compared begins with its file.
@@ -79,6 +81,7 @@ class Advisor:
     sources: Mapping[SourceKey, SourceInfo]
     contexts: Mapping[str | None, str | None]
     pending: Counter[tuple[str | None, str, object]]
+    partly_pending: Mapping[tuple[str | None, ObjectKey, Source | None], tuple[Finding, ...]]
     manifests_in: Mapping[str, int]
     is_shard: bool
     notes: Sequence[str]
@@ -96,8 +99,11 @@ class Advisor:
         """
         contexts: dict[str | None, str | None] = {cluster.context: cluster.context for cluster in report.clusters}
         pending = Counter[tuple[str | None, str, object]]()
+        partly_pending = {}
         for item in report.objects:
             count = sum(finding.is_drift and finding.cause is Cause.PENDING_SYNC for finding in item.findings)
+            if count:
+                partly_pending[item.cluster, item.key, item.source] = item.findings
             for origin in item.origins if count else ():
                 pending[item.cluster, origin, None] += count
                 pending[item.cluster, origin, item.key] += count
@@ -105,6 +111,7 @@ class Advisor:
             sources={source.key: source for source in report.sources},
             contexts=contexts or {None: None if report.cluster is None else report.cluster.context},
             pending=pending,
+            partly_pending=partly_pending,
             manifests_in=Counter(item.source.file for item in report.objects if item.source is not None),
             is_shard=report.shard is not None,
             notes=report.notes,
@@ -116,7 +123,7 @@ class Advisor:
 
     def advice(self, item: ObjectReport, finding: Finding) -> str | None:
         """Returns what to do about a finding, as a sentence without a full stop; None if it does not count as drift."""
-        return advice(finding, item, self._source(item))
+        return advice(finding, self._whole(item), self._source(item))
 
     def look(self, item: ObjectReport, finding: Finding) -> str | None:
         """Returns only the ``look`` command of `commands`, which is much faster."""
@@ -128,7 +135,7 @@ class Advisor:
         """Returns the commands for a finding; None if it does not count as drift, or if its cluster is not known."""
         if not finding.is_drift or item.cluster not in self.contexts:
             return None
-        context = self.contexts[item.cluster]
+        item, context = self._whole(item), self.contexts[item.cluster]
         shown = self.look(item, finding)
         if not self.is_fixable:
             return Commands(shown)
@@ -167,6 +174,10 @@ class Advisor:
             keep if all(one.keep for one in each) else None,
             revert if all(one.revert for one in each) else None,
         )
+
+    def _whole(self, item: ObjectReport) -> ObjectReport:
+        findings = self.partly_pending.get((item.cluster, item.key, item.source), item.findings)
+        return item if findings is item.findings else replace(item, findings=findings)
 
     def _source(self, item: ObjectReport) -> SourceInfo | None:
         return next(sources_of(item, self.sources), None)

@@ -632,3 +632,18 @@ def test_no_command_deletes_a_stateful_set_that_takes_its_claims_along(
     assert (_commands(_changed(Change.UNMANAGED), item).revert is not None) is is_reverted
     # The report does not say what it does with its claims.
     assert _commands(_changed(Change.UNMANAGED), replace(item, manifest=None)).revert is None
+
+
+def test_what_a_report_does_not_show_of_an_object_counts() -> None:
+    container = "spec.template.spec.containers[name=self]"
+    key = replace(FINDING, change=Change.ADDED, path=f"{container}.name", cause=Cause.PENDING_SYNC)
+    field = replace(FINDING, change=Change.ADDED, path=f"{container}.image", live="x:1")
+    # The key is in a group with that of other objects, or another cause is chosen.
+    shown = replace(OBJECT, findings=(field,))
+    for findings, is_pending in (((key, field), True), ((field,), False)):
+        advisor = Advisor.of(_report(replace(OBJECT, findings=findings)))
+        commands = advisor.commands(shown, field)
+
+        assert commands is not None
+        assert (commands.revert is None, commands.keep is None) == (is_pending, is_pending)
+        assert str(advisor.advice(shown, field)).startswith("sync, or" if is_pending else "remove it in the cluster")
