@@ -30,6 +30,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_./-][A-Za-z0-9_./:@%+=*-]*(?: [A-Za-z0-9
 _LITERAL: Final = re.compile(
     r"[^\s\x00-\x1f\x7f-\x9f\ufeff\u2028\u2029][^\x00-\x09\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029]*\n?"
 )
+#: The last character that JSON can escape on its own.
+_LAST_OF_JSON: Final = "\uffff"
 
 
 class EditError(ValueError):
@@ -113,7 +115,8 @@ def add_document(text: str, value: Object, like: str = "") -> str:
     Raises:
         EditError: The text does not allow it.
     """
-    writer = _Writer("" if like.lstrip().startswith("{") else text or like)
+    # The text ends with a line break before the document is added, and after it.
+    writer = _Writer("\n" if like.lstrip().startswith("{") else f"{text or like}\n")
     start = text if not text or text.endswith("\n") else text + writer.line_break
     separator = f"---{writer.line_break}" if text.strip() else ""
     edited = f"{start}{separator}{writer.block(value, 0)}{writer.line_break}"
@@ -345,7 +348,9 @@ def _replace(text: str, place: _Place, new: Json) -> str:
     if place.is_in_flow or not isinstance(new, dict | list) or not new:
         old = text[start:end]
         quote = node.style if isinstance(node, yaml.ScalarNode) and node.style in {"'", '"'} else None
-        written = writer.scalar_or_flow(new, quote, None if place.is_in_flow or column is None else column + _INDENT)
+        # A comment after a block scalar would be a part of it.
+        has_more = place.is_in_flow or text[end : _line_end(text, end)].strip()
+        written = writer.scalar_or_flow(new, quote, None if has_more or column is None else column + _INDENT)
         if place.key is not None and not (isinstance(node, yaml.ScalarNode) or node.flow_style):
             start = text.index(":", place.key.end_mark.index) + 1
             old = ""
@@ -454,13 +459,15 @@ class _Writer:
 
     def __init__(self, text: str) -> None:
         self.line_break = "\r\n" if "\r\n" in text else "\n"
+        # A literal block scalar that is the end of a file needs a line break there.
+        self._has_literals = text.endswith("\n")
         self._is_json = text.lstrip("\ufeff \t\r\n").startswith("{")
         # Whether the items of a list are indented below its key.
         lists = re.search(r"^( *)(?:- )*[^\s#-][^\n]*:[ \t]*\r?\n(?: *(?:#[^\n]*)?\r?\n)*( *)- ", text, re.MULTILINE)
         self._list_indent = _INDENT if lists is not None and len(lists[2]) > len(lists[1]) else 0
 
     def key(self, name: str) -> str:
-        return json.dumps(name, ensure_ascii=False) if self._is_json else _scalar(name, None)
+        return _json(name) if self._is_json else _scalar(name, None)
 
     def scalar_or_flow(self, value: Json, quote: str | None = None, column: int | None = None) -> str:
         """Writes a value on one line, or a long text as a literal block scalar.
@@ -476,10 +483,13 @@ class _Writer:
         if isinstance(value, list):
             return "[" + ", ".join(self.scalar_or_flow(item) for item in value) + "]"
         if self._is_json:
-            return json.dumps(value, ensure_ascii=False)
+            return _json(value)
+        if not self._has_literals:
+            column = None
         if isinstance(value, str) and column is not None and "\n" in value[:-1] and _LITERAL.fullmatch(value):
             lines = value.removesuffix("\n").split("\n")
-            if all(line == line.rstrip() for line in lines):
+            # The blank lines at its end would be in the way of the next edit.
+            if lines[-1] and all(line == line.rstrip() for line in lines):
                 header = "|" if value.endswith("\n") else "|-"
                 return self.line_break.join([header, *(" " * column + line if line else "" for line in lines)])
         return _scalar(value, quote)
@@ -512,8 +522,14 @@ def _scalar(value: Json, quote: str | None) -> str:
         return "'" + value.replace("'", "''") + "'"
     if quote is None and _PLAIN.fullmatch(value) and _reads_as(value, value):
         return value
-    # A JSON string is a YAML string in double quotes.
-    return json.dumps(value, ensure_ascii=not value.isprintable())
+    # A JSON string is a YAML string in double quotes, but YAML has no surrogate pairs.
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in _json(value))
+
+
+def _json(value: Json) -> str:
+    """Writes a scalar as JSON that YAML reads, too: YAML allows fewer characters without an escape."""
+    written = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() or char > _LAST_OF_JSON else f"\\u{ord(char):04x}" for char in written)
 
 
 def _reads_as(text: str, value: str) -> bool:

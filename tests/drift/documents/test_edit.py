@@ -157,6 +157,38 @@ def test_a_text_of_several_lines_is_a_block_scalar() -> None:
     assert edited == "data:\n  a: |\n    one\n\n    three\n  b: x\n"
 
 
+def _read(text: str) -> list[Any]:
+    return [document.value for document in read_documents(text.encode(), "")]
+
+
+@given(
+    st.text()
+    | st.text("a \n#:\t😀\x7f\u2028")
+    | st.sampled_from(["x\n\n", "a\n\n\n", "😀\n", "a\nb\n", "a\nb\n\n", "a\nb"]),
+    st.sampled_from(
+        [
+            'a: "1"\nb: [x]\n',
+            'a: "1"\n\n# comment\nb: [x]\n',
+            "a: 1 # comment\nb: [x]\n",
+            "a: |\n  1\n  2\n\nb: [x]\n",
+            "a: |+\n  1\n\nb: [x]\n",
+            "b: [x]\na: '1'\n",
+            "b: [x]\na: '1'",
+            "b: [x]\r\na: 1\r\n",
+            "b: [x]\n",
+            "b: [x]",
+            "{a: 1, b: [x]}\n",
+            '{"a": "1", "b": ["x"]}',
+        ]
+    ),
+)
+def test_any_text_is_written_so_that_it_reads_the_same(value: str, text: str) -> None:
+    edited = set_value(text, 1, ("a",), value)
+    assert _read(edited) == [{"a": value, "b": ["x"]}]
+    assert _read(insert_item(edited, 1, ("b",), 1, value)) == [{"a": value, "b": ["x", value]}]
+    assert _read(add_document(f"{edited}\n", {"c": [value]})) == [{"a": value, "b": ["x"]}, {"c": [value]}]
+
+
 def test_json_stays_json() -> None:
     text = json.dumps({"data": {"a": "1", "b": "2"}, "items": []}, indent=2)
 
