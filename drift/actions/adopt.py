@@ -107,12 +107,14 @@ def adopt(
             refused.append(Refused(selected, f"{error}{changed}"))
     for deleted in files.deleted:
         _remove_from_kustomizations(deleted, files)
+    patches = kustomize_patches([one for one in findings if id(one) in rendered], sources, files)
+    refused = [Refused(one.selected, patches.refused.get(id(one.selected), one.reason)) for one in refused]
     order = {id(selected): number for number, selected in enumerate(findings)}
     return Adoption(
         tuple(files.changes()),
         tuple(sorted(adopted, key=lambda one: order[id(one)])),
         tuple(sorted(refused, key=lambda one: order[id(one.selected)])),
-        tuple(kustomize_patches([one for one in findings if id(one) in rendered], sources, files)),
+        patches.blocks,
     )
 
 

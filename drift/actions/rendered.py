@@ -3,7 +3,9 @@
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Annotated, Final, Literal
 
@@ -15,7 +17,7 @@ from drift.actions.files import Files, RefusedError, folder_of_source, join
 from drift.actions.selection import Selected
 from drift.advice.commands import typed_key
 from drift.advice.refusals import is_patchable, renderer_of, why_not_adopted
-from drift.documents.edit import add_document
+from drift.documents.edit import EditError, add_document
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
 from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKey, SourceKind
@@ -51,17 +53,29 @@ def how_to_change(item: ObjectReport, renderer: SourceInfo) -> str:
     return f"it is rendered by {renderer.name}; change {what.format(file=file)}"
 
 
-def kustomize_patches(
-    findings: Sequence[Selected], sources: Mapping[SourceKey, SourceInfo], files: Files
-) -> Iterator[tuple[str, str]]:
-    """Yields where to add patches and which, as YAML, for each kustomization that builds some of the objects.
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """What to add to kustomizations.
+
+    Attributes:
+        blocks: Where to add patches and which, as YAML, for each kustomization that builds some of the objects.
+        refused: Why no patch can adopt a finding, by the id of the selected finding in Python.
+    """
+
+    blocks: tuple[tuple[str, str], ...]
+    refused: Mapping[int, str]
+
+
+def kustomize_patches(findings: Sequence[Selected], sources: Mapping[SourceKey, SourceInfo], files: Files) -> Patches:
+    """Returns the patches for findings in rendered objects.
 
     Args:
-        findings: The findings in rendered objects.
+        findings: The findings.
         sources: The sources of the report by key.
         files: The files that the report names.
     """
     entries: dict[str, list[Json]] = {}
+    refused: dict[int, str] = {}
     adoptable = [one for one in findings if why_not_adopted(one.item, one.finding) is None]
     for _, group in groupby(adoptable, key=lambda one: one.item.key):
         selected = list(group)
@@ -69,13 +83,21 @@ def kustomize_patches(
         renderer, body = renderer_of(item, sources), _in_file(item, files)
         if renderer is None or renderer.path is None or not is_patchable(renderer) or body is None:
             continue
+        folder = folder_of_source(renderer.path)
+        known = (join(folder, name) for name in sorted(KUSTOMIZATIONS))
+        file = next(filter(files.exists, known), join(folder, "kustomization.yaml"))
         is_substituted = renderer.substitutes and not has_opted_out(body)
-        patch = _patch(item, [one.finding for one in selected], body, is_substituted=is_substituted)
-        if patch is not None:
-            folder = folder_of_source(renderer.path)
-            known = (join(folder, name) for name in sorted(KUSTOMIZATIONS))
-            file = next(filter(files.exists, known), join(folder, "kustomization.yaml"))
-            entries.setdefault(file, []).append({"patch": patch})
+        write = partial(_entry, item, body, is_substituted=is_substituted)
+        reasons = {id(one): why for one in selected if (why := _why_not_written(one.finding, write)) is not None}
+        refused.update(reasons)
+        kept = [one.finding for one in selected if id(one) not in reasons]
+        entry = write(kept) if kept else None
+        if entry is not None:
+            entries.setdefault(file, []).append(entry)
+    return Patches(tuple(_blocks(entries, files)), refused)
+
+
+def _blocks(entries: Mapping[str, list[Json]], files: Files) -> Iterator[tuple[str, str]]:
     for file, patches in entries.items():
         block = add_document("", {"patches": patches})
         if _has_patches(file, files):
@@ -83,6 +105,27 @@ def kustomize_patches(
             yield f"`patches` of {file}", block.partition("\n")[2]
         else:
             yield file, block
+
+
+def _entry(item: ObjectReport, body: Object, findings: Sequence[Finding], *, is_substituted: bool) -> Object | None:
+    """Returns an entry of ``patches``; None and arguments as for `_patch`.
+
+    Raises:
+        EditError: YAML cannot hold a value.
+    """
+    patch = _patch(item, findings, body, is_substituted=is_substituted)
+    entry = None if patch is None else {"patch": patch}
+    if entry is not None:
+        add_document("", {"patches": [entry]})
+    return entry
+
+
+def _why_not_written(finding: Finding, write: Callable[[Sequence[Finding]], Object | None]) -> str | None:
+    try:
+        write([finding])
+    except EditError as error:
+        return f"no patch can be written: {error}"
+    return None
 
 
 def _has_patches(file: str, files: Files) -> bool:

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from drift.cli import main
+from drift.documents.edit import EditError, add_document
+from drift.objects import Object
 from tests.drift.actions.test_guard_rendered import CHART, _repository
 
 BASE = """\
@@ -134,6 +136,46 @@ def test_a_patch_finds_an_object_with_a_namespace_beside_other_patches(
     Path("prod/kustomization.yaml").write_text(yaml.safe_dump(kustomization))
 
     assert main(["report", "prod", "--live", "live.yaml"]) == 0
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_a_value_that_no_patch_can_hold_is_not_adopted_and_the_others_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _repository({**FILES, "live.yaml": LIVE}, "prod")
+    capsys.readouterr()
+
+    def write(text: str, value: Object, like: str = "") -> str:
+        if "slow" in str(value):
+            raise EditError("the way in which the file is written does not allow another document")
+        return add_document(text, value, like)
+
+    monkeypatch.setattr("drift.actions.rendered.add_document", write)
+
+    assert main(["adopt", "report.json"]) == 1
+    printed = capsys.readouterr().err
+    assert "data.mode: no patch can be written: the way" in printed
+    assert "three" in printed
+    assert "slow" not in printed
+
+
+@pytest.mark.usefixtures("kustomize")
+@pytest.mark.parametrize("text", ["x\n\n", "🚀\n", "a\nb\n\n", "x\u2028🚀"])
+def test_a_patch_holds_any_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out, text: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "o"}, "data": {"a": "1"}}
+    live = {**config_map, "metadata": {"name": "o", "namespace": "mix"}, "data": {"a": "1", "n": text}}
+    kustomization = "resources: [../base]\nnamespace: mix\n"
+    files = {"base/c.yaml": json.dumps(config_map), "base/kustomization.yaml": "resources: [c.yaml]\n"}
+    _repository({**files, "ov/kustomization.yaml": kustomization, "live.yaml": yaml.safe_dump(live)}, "ov")
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json"]) == 1
+    (block,) = re.findall(r"add to ov/kustomization.yaml:\n((?:(?!drift:).*\n)+)", capsys.readouterr().err)
+    Path("ov/kustomization.yaml").write_text(kustomization + block)
+
+    assert main(["report", "ov", "--live", "live.yaml"]) == 0
 
 
 @pytest.mark.usefixtures("kustomize")
