@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Annotated, Final, Literal
 
 import msgspec
+import yaml
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
@@ -17,7 +18,7 @@ from drift.actions.files import Files, RefusedError, folder_of_source, join
 from drift.actions.selection import Selected
 from drift.advice.commands import typed_key
 from drift.advice.refusals import is_patchable, renderer_of, why_not_adopted
-from drift.documents.edit import EditError, add_document
+from drift.documents.edit import EditError, add_document, lines_of
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
 from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKey, SourceKind
@@ -36,6 +37,11 @@ _RENDERED_FROM: Final = {
 }
 #: The map of the folder ``dist`` is ``dist.settings.json``.
 SUFFIX: Final = ".settings.json"
+#: Fields of a kustomization that kustomize applies after ``patches``.
+_AFTER_PATCHES: Final = (
+    *("labels", "commonLabels", "commonAnnotations", "patchesJson6902", "replicas", "images", "replacements"),
+    "transformers",
+)
 _PLAIN: Final = re.compile(r"[\w.:/@%+-]+")
 
 #: What a setting is to a field: its value, one of the things it follows from, or what its items come from.
@@ -88,7 +94,11 @@ def kustomize_patches(findings: Sequence[Selected], sources: Mapping[SourceKey, 
         file = next(filter(files.exists, known), join(folder, "kustomization.yaml"))
         is_substituted = renderer.substitutes and not has_opted_out(body)
         write = partial(_entry, item, body, is_substituted=is_substituted)
-        reasons = {id(one): why for one in selected if (why := _why_not_written(one.finding, write)) is not None}
+        reasons = {
+            id(one): why
+            for one in selected
+            if (why := _why_undone(one.finding, file, files) or _why_not_written(one.finding, write)) is not None
+        }
         refused.update(reasons)
         kept = [one.finding for one in selected if id(one) not in reasons]
         entry = write(kept) if kept else None
@@ -126,6 +136,24 @@ def _why_not_written(finding: Finding, write: Callable[[Sequence[Finding]], Obje
     except EditError as error:
         return f"no patch can be written: {error}"
     return None
+
+
+def _why_undone(finding: Finding, file: str, files: Files) -> str | None:
+    """Returns which entry of a kustomization would undo a patch of it; None if it has none."""
+    try:
+        text = files.text(file)
+        lines = {name: lines_of(text, 1, (name,)) for name in _AFTER_PATCHES}
+    except (RefusedError, EditError, yaml.YAMLError):
+        return None
+    if lines["transformers"]:
+        return f"kustomize runs `transformers` of {file} after patches, and they may undo one; change them"
+    is_set_here = (
+        finding.file is not None
+        and finding.line is not None
+        and posixpath.normpath(finding.file) == posixpath.normpath(file)
+    )
+    name = next((name for name, found in lines.items() if is_set_here and (finding.line or 0) - 1 in found), None)
+    return name and f"kustomize would undo a patch; change the entry of `{name}` in {file}:{finding.line}"
 
 
 def _has_patches(file: str, files: Files) -> bool:

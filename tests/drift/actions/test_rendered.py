@@ -178,6 +178,63 @@ def test_a_patch_holds_any_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert main(["report", "ov", "--live", "live.yaml"]) == 0
 
 
+SET_AFTER_PATCHES = """\
+replicas:
+- {name: web, count: 3}
+images:
+- {name: nginx, newTag: "1.28"}
+labels:
+- {pairs: {team: web}, includeTemplates: true}
+commonAnnotations:
+  owner: me
+"""
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_what_kustomize_sets_after_patches_is_not_adopted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    live = LIVE.replace("{tier: front}", "{tier: front, team: ops}, annotations: {owner: you}").replace(
+        "metadata: {labels: {app: web}}", "metadata: {labels: {app: web}, annotations: {owner: me}}"
+    )
+    kustomization = FILES["prod/kustomization.yaml"] + SET_AFTER_PATCHES
+    _repository({**FILES, "prod/kustomization.yaml": kustomization, "live.yaml": live}, "prod")
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json"]) == 1
+    printed = capsys.readouterr().err
+
+    entries = {
+        "spec.replicas": "`replicas` in prod/kustomization.yaml:5",
+        "spec.template.spec.containers[name=web].image": "`images` in prod/kustomization.yaml:7",
+        "metadata.labels.team": "`labels` in prod/kustomization.yaml:9",
+        "spec.template.metadata.labels.team": "`labels` in prod/kustomization.yaml:9",
+        "metadata.annotations.owner": "`commonAnnotations` in prod/kustomization.yaml:11",
+    }
+    for path, entry in entries.items():
+        assert f"{path}: kustomize would undo a patch; change the entry of {entry}\n" in printed
+    (block,) = re.findall(r"add to prod/kustomization.yaml:\n((?:(?!drift:).*\n)+)", printed)
+    assert "tier: front" in block
+    assert "slow" in block
+    assert not re.search("replicas|image|team|owner", block)
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_transformers_may_undo_any_patch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.chdir(tmp_path)
+    transformer = "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: x}\nlabels: {a: b}\n"
+    kustomization = FILES["prod/kustomization.yaml"] + "transformers: [t.yaml]\n"
+    files = {**FILES, "prod/t.yaml": transformer, "prod/kustomization.yaml": kustomization, "live.yaml": LIVE}
+    _repository(files, "prod")
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json"]) == 1
+    printed = capsys.readouterr().err
+    assert "spec.replicas: kustomize runs `transformers` of prod/kustomization.yaml after patches" in printed
+    assert "add to" not in printed
+
+
 @pytest.mark.usefixtures("kustomize")
 @pytest.mark.parametrize("substitutes", [True, False])
 def test_flux_replaces_no_variable_in_a_patch(
