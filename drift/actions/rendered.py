@@ -22,7 +22,7 @@ from drift.documents.edit import EditError, add_document, lines_of
 from drift.documents.parse import read_documents
 from drift.errors import ManifestError, UsageError
 from drift.model import Change, Finding, ObjectReport, SourceInfo, SourceKey, SourceKind
-from drift.objects import Json, Object, as_object
+from drift.objects import Json, Object, as_object, at, objects_at
 from drift.paths import OCCURRENCE, SET_FIELD, ItemKey, escape_pointer, is_in_key, parse
 from drift.schema.types import built_in_kinds
 from drift.sources.kustomizations import KUSTOMIZATIONS
@@ -143,17 +143,31 @@ def _why_undone(finding: Finding, file: str, files: Files) -> str | None:
     try:
         text = files.text(file)
         lines = {name: lines_of(text, 1, (name,)) for name in _AFTER_PATCHES}
-    except (RefusedError, EditError, yaml.YAMLError):
+        name, line = _added_by(finding, text), finding.line
+    except (RefusedError, EditError, ManifestError, yaml.YAMLError):
         return None
     if lines["transformers"]:
         return f"kustomize runs `transformers` of {file} after patches, and they may undo one; change them"
-    is_set_here = (
-        finding.file is not None
-        and finding.line is not None
-        and posixpath.normpath(finding.file) == posixpath.normpath(file)
-    )
-    name = next((name for name, found in lines.items() if is_set_here and (finding.line or 0) - 1 in found), None)
-    return name and f"kustomize would undo a patch; change the entry of `{name}` in {file}:{finding.line}"
+    if name is not None:
+        line = lines[name].start + 1
+    elif line is not None and finding.file is not None and posixpath.normpath(finding.file) == posixpath.normpath(file):
+        name = next((name for name, found in lines.items() if line - 1 in found), None)
+    return name and f"kustomize would undo a patch; change the entry of `{name}` in {file}:{line}"
+
+
+def _added_by(finding: Finding, text: str) -> str | None:
+    """Returns the field of a kustomization that adds some of the labels or annotations that are all gone."""
+    *_, last = parse(finding.path) or ("",)
+    if finding.change is not Change.REMOVED or not isinstance(finding.desired, dict):
+        return None
+    fields = as_object(next((one.value for one in read_documents(text.encode(), "")), None))
+    added = {"commonAnnotations": [at(fields, "commonAnnotations")]}
+    if last != "annotations":
+        pairs = [one.get("pairs") for one in objects_at(fields, "labels")]
+        added = {"labels": pairs, "commonLabels": [at(fields, "commonLabels")]}
+    is_known = last in {"annotations", "labels", "matchLabels", "selector"}
+    names = (name for name, maps in added.items() for one in maps if as_object(one).keys() & finding.desired.keys())
+    return next(names, None) if is_known else None
 
 
 def _has_patches(file: str, files: Files) -> bool:

@@ -221,6 +221,24 @@ def test_what_kustomize_sets_after_patches_is_not_adopted(
 
 
 @pytest.mark.usefixtures("kustomize")
+def test_labels_and_annotations_that_kustomize_adds_are_not_removed_by_a_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    live = LIVE.replace(", labels: {tier: front}", "")
+    kustomization = FILES["prod/kustomization.yaml"] + SET_AFTER_PATCHES
+    _repository({**FILES, "prod/kustomization.yaml": kustomization, "live.yaml": live}, "prod")
+    capsys.readouterr()
+
+    assert main(["adopt", "report.json"]) == 1
+    printed = capsys.readouterr().err
+    assert "web metadata.labels: kustomize would undo a patch; change the entry of `labels` in prod/" in printed
+    assert "metadata.annotations: kustomize would undo a patch; change the entry of `commonAnnotations`" in printed
+    assert "labels: null" not in printed
+    assert "annotations: null" not in printed
+
+
+@pytest.mark.usefixtures("kustomize")
 def test_transformers_may_undo_any_patch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.chdir(tmp_path)
     transformer = "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: x}\nlabels: {a: b}\n"
