@@ -8,13 +8,13 @@ that is open.
 import argparse
 import os
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from drift.actions.adopt import Generator, adopt
+from drift.actions.adopt import Adoption, Generator, adopt
 from drift.actions.files import FileChange, patch, shows_secrets
 from drift.actions.guard import FORMATS, Effect, guard
 from drift.actions.rendered import SUFFIX, read_settings_map
@@ -27,7 +27,7 @@ from drift.config.settings import SourceRequest
 from drift.errors import SourceError, UnreadableManifestsError, UsageError
 from drift.globs import FileGlob
 from drift.kube.limits import SCAN_SECONDS, Deadline
-from drift.model import Report, SourceInfo, SourceKind
+from drift.model import Cause, Change, Report, SourceInfo, SourceKind
 from drift.objects import Manifest
 from drift.report.view import visible
 from drift.sources.git import Git, load_manifests_at, work_tree_of
@@ -59,8 +59,7 @@ def run_adopt(options: argparse.Namespace) -> int:
     report = read_saved_report(options.report)
     findings = select_to_fix(report, options.names)
     adoption = adopt(findings, report, _read, _generator_of, _is_plain)
-    # git apply accepts neither absolute paths nor those that begin with a dot.
-    found = [replace(change, file=os.path.relpath(_without_links(change.file))) for change in adoption.changes]
+    found = [replace(change, file=_in_patch(change.file)) for change in adoption.changes]
     withheld = {} if options.write else {change.file: why for change in found if (why := _why_not_in_patch(change))}
     changes = [change for change in found if change.file not in withheld]
     if options.write:
@@ -69,6 +68,8 @@ def run_adopt(options: argparse.Namespace) -> int:
             _write(change)
     else:
         write_stdout(patch(changes))
+    for warning in _removals(adoption, withheld):
+        say(warning)
     for refused in adoption.refused:
         say(f"not adopted: {refused}")
     for kustomization, text in adoption.patches:
@@ -83,12 +84,31 @@ def run_adopt(options: argparse.Namespace) -> int:
     return 1 if adoption.refused or withheld else 0
 
 
+def _removals(adoption: Adoption, withheld: Collection[str]) -> Iterator[str]:
+    """Yields what leaves Git although the object may never have been in the cluster, except from withheld files."""
+    deleted = {change.file for change in adoption.changes if change.after is None}
+    for selected in adoption.adopted:
+        item, finding = selected.item, selected.finding
+        if finding.change is Change.MISSING and finding.cause is Cause.UNKNOWN and item.source is not None:
+            file = item.source.file
+            if _in_patch(file) in withheld:
+                continue
+            what = f"{file} from Git" if file in deleted else f"a manifest from {file}"
+            why = "is not in the cluster, and nothing shows whether it was deleted or never synced"
+            yield f"removes {what}: {selected} {why}"
+
+
 def _why_not_in_patch(change: FileChange) -> str | None:
     if shows_secrets(change):
         return "which would show values of a Secret beside the change"
     if change.file.startswith(".."):
         return "as git apply changes nothing outside of the working directory"
     return None
+
+
+def _in_patch(file: str) -> str:
+    # git apply accepts neither absolute paths nor those that begin with a dot.
+    return os.path.relpath(_without_links(file))
 
 
 def _without_links(file: str) -> str:

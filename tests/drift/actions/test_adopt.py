@@ -408,7 +408,16 @@ def test_one_finding_is_written_to_its_file(repository: Path, capsys: Out) -> No
     assert main(["adopt", "report.json", _id("data.mode"), "--write"]) == 0
 
     assert (repository / "shop.yaml").read_text() == MANIFESTS.replace("mode: fast ", "mode: slow ")
-    assert capsys.readouterr().out == ""
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "removes" not in printed.err
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_manifest_that_leaves_its_file_is_named(capsys: Out) -> None:
+    main(["adopt", "report.json", "ConfigMap/gone", "--write"])
+
+    assert "removes a manifest from shop.yaml: ConfigMap shop/gone is not in the cluster" in capsys.readouterr().err
 
 
 def _id(path: str) -> str:
@@ -426,8 +435,12 @@ def test_a_file_that_holds_nothing_else_is_deleted_and_no_longer_listed(reposito
     capsys.readouterr()
 
     main(["adopt", "report.json", "ConfigMap/gone"])
-    _git("apply", stdin=capsys.readouterr().out)
+    printed = capsys.readouterr()
+    _git("apply", stdin=printed.out)
 
+    assert (
+        "removes shop/gone.yaml from Git: ConfigMap shop/gone is not in the cluster, and nothing shows" in printed.err
+    )
     assert not (repository / "shop/gone.yaml").exists()
     assert kustomization.read_text() == "resources:\n- other.yaml\n"
 
