@@ -12,6 +12,7 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
 
+from drift.advice.last_object import once_per_object
 from drift.advice.refusals import is_testable, needs_version
 from drift.model import Cause, Change, Finding, ObjectReport, SourceInfo, SourceKind
 from drift.objects import Json, Object
@@ -194,18 +195,10 @@ def _test_of_version(item: ObjectReport, findings: Sequence[Finding]) -> Iterato
         yield {"op": "test", "path": "/metadata/resourceVersion", "value": item.resource_version}
 
 
+@once_per_object
 def _edited_keys(findings: Sequence[Finding]) -> Mapping[Path, Json]:
     """Returns the live values of key fields that differ, by the path that Git's item has."""
-    global _last_edited_keys  # noqa: PLW0603
-    known, edited = _last_edited_keys
-    if known is not findings:
-        edited = dict(_find_edited_keys(findings))
-        _last_edited_keys = findings, edited
-    return edited
-
-
-#: The result for the findings of one object, which are asked for once for each of them.
-_last_edited_keys: tuple[Sequence[Finding], Mapping[Path, Json]] = ((), {})
+    return dict(_find_edited_keys(findings))
 
 
 def _find_edited_keys(findings: Sequence[Finding]) -> Iterator[tuple[Path, Json]]:

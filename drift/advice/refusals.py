@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+from drift.advice.last_object import once_per_object
 from drift.model import (
     IMMUTABLE,
     NOT_KEPT,
@@ -183,18 +184,10 @@ def is_pending(item: ObjectReport, finding: Finding) -> bool:
     return any(path[:end] in dropped for end in range(1, len(path) + 1))
 
 
+@once_per_object
 def _dropped_items(findings: Sequence[Finding]) -> frozenset[Path]:
     """Returns the paths of the list items whose keys wait for a sync, although users may have edited other fields."""
-    global _last_dropped_items  # noqa: PLW0603
-    known, dropped = _last_dropped_items
-    if known is not findings:
-        dropped = frozenset(_find_dropped_items(findings))
-        _last_dropped_items = findings, dropped
-    return dropped
-
-
-#: The result for the findings of one object, which are asked for once for each of them.
-_last_dropped_items: tuple[Sequence[Finding], frozenset[Path]] = ((), frozenset())
+    return frozenset(_find_dropped_items(findings))
 
 
 def _find_dropped_items(findings: Sequence[Finding]) -> Iterator[Path]:

@@ -118,7 +118,7 @@ class Git:
         return None if output is None else output.decode("utf-8", "surrogateescape").rstrip("\n")
 
     def lines(self, folder: Path, *arguments: str) -> list[str]:
-        """Returns the lines that a command prints; none where `run` returns None.
+        """Returns the lines that a command prints; no lines if it fails.
 
         Only a line feed ends one: the name of a branch may have U+2028, at which `str.splitlines` splits, too.
         """
