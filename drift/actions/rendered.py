@@ -5,7 +5,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from typing import Annotated, Final, Literal
 
@@ -82,6 +82,8 @@ def kustomize_patches(findings: Sequence[Selected], sources: Mapping[SourceKey, 
     """
     entries: dict[str, list[Json]] = {}
     refused: dict[int, str] = {}
+    # Once for all findings: its lines are found by parsing it.
+    read = cache(partial(_Kustomization.read, files=files))
     adoptable = [one for one in findings if why_not_adopted(one.item, one.finding) is None]
     for _, group in groupby(adoptable, key=lambda one: one.item.key):
         selected = list(group)
@@ -97,7 +99,7 @@ def kustomize_patches(findings: Sequence[Selected], sources: Mapping[SourceKey, 
         reasons = {
             id(one): why
             for one in selected
-            if (why := _why_undone(one.finding, file, files) or _why_not_written(one.finding, write)) is not None
+            if (why := read(file).why_undone(one.finding) or _why_not_written(one.finding, write)) is not None
         }
         refused.update(reasons)
         kept = [one.finding for one in selected if id(one) not in reasons]
@@ -138,36 +140,57 @@ def _why_not_written(finding: Finding, write: Callable[[Sequence[Finding]], Obje
     return None
 
 
-def _why_undone(finding: Finding, file: str, files: Files) -> str | None:
-    """Returns which entry of a kustomization would undo a patch of it; None if it has none."""
-    try:
-        text = files.text(file)
-        lines = {name: lines_of(text, 1, (name,)) for name in _AFTER_PATCHES}
-        name, line = _added_by(finding, text), finding.line
-    except (RefusedError, EditError, ManifestError, yaml.YAMLError):
-        return None
-    if lines["transformers"]:
-        return f"kustomize runs `transformers` of {file} after patches, and they may undo one; change them"
-    if name is not None:
-        line = lines[name].start + 1
-    elif line is not None and finding.file is not None and posixpath.normpath(finding.file) == posixpath.normpath(file):
-        name = next((name for name, found in lines.items() if line - 1 in found), None)
-    return name and f"kustomize would undo a patch; change the entry of `{name}` in {file}:{line}"
+@dataclass(frozen=True, slots=True)
+class _Kustomization:
+    """What a kustomization applies after patches.
+
+    Attributes:
+        file: Its file.
+        fields: Its content; {} if it cannot be read.
+        lines: The lines of each field of `_AFTER_PATCHES`, from 0.
+    """
+
+    file: str
+    fields: Object
+    lines: Mapping[str, range]
+
+    @classmethod
+    def read(cls, file: str, files: Files) -> "_Kustomization":
+        try:
+            text = files.text(file)
+            lines = {name: lines_of(text, 1, (name,)) for name in _AFTER_PATCHES}
+            fields = as_object(next((one.value for one in read_documents(text.encode(), "")), None))
+        except (RefusedError, EditError, ManifestError, yaml.YAMLError):
+            return cls(file, {}, {})
+        return cls(file, fields, lines)
+
+    def why_undone(self, finding: Finding) -> str | None:
+        """Returns which entry would undo a patch of a finding; None if it has none."""
+        if self.lines.get("transformers"):
+            return f"kustomize runs `transformers` of {self.file} after patches, and they may undo one; change them"
+        name, line = self._added_by(finding), finding.line
+        if name is not None:
+            line = self.lines[name].start + 1
+        elif line is not None and finding.file is not None and _is_same(finding.file, self.file):
+            name = next((name for name, found in self.lines.items() if line - 1 in found), None)
+        return name and f"kustomize would undo a patch; change the entry of `{name}` in {self.file}:{line}"
+
+    def _added_by(self, finding: Finding) -> str | None:
+        """Returns the field that adds some of the labels or annotations that are all gone."""
+        *_, last = parse(finding.path) or ("",)
+        if finding.change is not Change.REMOVED or not isinstance(finding.desired, dict):
+            return None
+        added = {"commonAnnotations": [at(self.fields, "commonAnnotations")]}
+        if last != "annotations":
+            pairs = [one.get("pairs") for one in objects_at(self.fields, "labels")]
+            added = {"labels": pairs, "commonLabels": [at(self.fields, "commonLabels")]}
+        is_known = last in {"annotations", "labels", "matchLabels", "selector"}
+        names = (name for name, maps in added.items() for one in maps if as_object(one).keys() & finding.desired.keys())
+        return next(names, None) if is_known else None
 
 
-def _added_by(finding: Finding, text: str) -> str | None:
-    """Returns the field of a kustomization that adds some of the labels or annotations that are all gone."""
-    *_, last = parse(finding.path) or ("",)
-    if finding.change is not Change.REMOVED or not isinstance(finding.desired, dict):
-        return None
-    fields = as_object(next((one.value for one in read_documents(text.encode(), "")), None))
-    added = {"commonAnnotations": [at(fields, "commonAnnotations")]}
-    if last != "annotations":
-        pairs = [one.get("pairs") for one in objects_at(fields, "labels")]
-        added = {"labels": pairs, "commonLabels": [at(fields, "commonLabels")]}
-    is_known = last in {"annotations", "labels", "matchLabels", "selector"}
-    names = (name for name, maps in added.items() for one in maps if as_object(one).keys() & finding.desired.keys())
-    return next(names, None) if is_known else None
+def _is_same(file: str, other: str) -> bool:
+    return posixpath.normpath(file) == posixpath.normpath(other)
 
 
 def _has_patches(file: str, files: Files) -> bool:
